@@ -1,0 +1,14 @@
+//! Bytes to domain words and back, one file a protocol.
+//!
+//! Every protocol has the same two verbs: `decode` turns bytes into words, `encode` appends bytes to a buffer that
+//! the caller keeps. No protocol's own words (`transaction_id`, `compact`, `+`-escaping) leave its file. Every
+//! length is checked before it is believed; nothing here allocates more than a stated multiple of its input,
+//! recurses without a bound, or panics on any input.
+//!
+//! This crate is pure: no sockets, files, threads, clocks or randomness.
+
+mod announce;
+mod malformed;
+
+pub use announce::Announce;
+pub use malformed::Malformed;
