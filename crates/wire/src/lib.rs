@@ -9,7 +9,9 @@
 
 mod announce;
 pub mod bencode;
+pub mod magnet;
 mod malformed;
+pub mod metainfo;
 
 pub use announce::Announce;
 pub use malformed::Malformed;
