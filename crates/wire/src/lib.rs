@@ -8,7 +8,10 @@
 //! This crate is pure: no sockets, files, threads, clocks or randomness.
 
 mod announce;
+pub mod bencode;
+pub mod magnet;
 mod malformed;
+pub mod metainfo;
 
 pub use announce::Announce;
 pub use malformed::Malformed;
