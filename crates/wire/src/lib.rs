@@ -11,6 +11,7 @@ pub mod http;
 pub mod udp;
 
 mod announce;
+pub mod bencode;
 mod malformed;
 mod passkey;
 
