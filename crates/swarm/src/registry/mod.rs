@@ -230,6 +230,11 @@ impl Registry {
         true
     }
 
+    /// Changes the memory budget. If more is in use, nothing grows until less is.
+    pub fn set_memory_bytes_max(&mut self, memory_bytes_max: usize) {
+        self.config.memory_bytes_max = memory_bytes_max;
+    }
+
     /// How much is here.
     #[must_use]
     pub fn stats(&self) -> Stats {
