@@ -1,0 +1,3 @@
+//! What `skep` does, apart from the process around it.
+
+pub mod make;
