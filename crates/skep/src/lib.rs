@@ -11,6 +11,7 @@ pub mod exit;
 pub mod format;
 pub mod make;
 mod settings;
+pub mod show;
 
 use std::ffi::OsString;
 use std::io::Write;

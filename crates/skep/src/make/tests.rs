@@ -22,7 +22,7 @@ fn folder(files: &[(&str, usize)]) -> (TempDir, PathBuf) {
 }
 
 fn contents(length: usize) -> Vec<u8> {
-    (0..length).map(|at| (at * 31 + at / 251 + length) as u8).collect()
+    (0..length).map(|at| (at * 31 + at / 251 + length).to_le_bytes()[0]).collect()
 }
 
 fn small() -> Options {
@@ -44,12 +44,15 @@ fn paths(made: &Made) -> Vec<String> {
 
 /// The naive model: everything in one place, cut and hashed.
 fn hashes(payload: &[u8], piece_length: u64) -> Vec<u8> {
-    payload.chunks(piece_length as usize).flat_map(|piece| <[u8; 20]>::from(Sha1::digest(piece))).collect()
+    payload
+        .chunks(piece_length.try_into().unwrap())
+        .flat_map(|piece| <[u8; 20]>::from(Sha1::digest(piece)))
+        .collect()
 }
 
 #[test]
 fn a_file_is_hashed_in_pieces() {
-    let length = 5 * PIECE as usize + 7;
+    let length = 5 * (16 << 10) + 7;
     let (_root, top) = folder(&[("a file.bin", length)]);
     let file = made(&top.join("a file.bin"), &small());
     assert_eq!((file.torrent.name(), file.torrent.is_single_file()), ("a file.bin", true));
