@@ -9,7 +9,9 @@ mod commands;
 pub mod env;
 pub mod exit;
 pub mod format;
+pub mod make;
 mod settings;
+pub mod show;
 
 use std::ffi::OsString;
 use std::io::Write;
