@@ -6,7 +6,9 @@ mod config;
 mod export;
 mod import;
 mod list;
+mod make;
 mod man;
+mod show;
 
 use crate::cli::Command;
 use crate::env::Env;
@@ -15,6 +17,8 @@ use crate::exit::Outcome;
 /// Runs one command.
 pub(crate) async fn run(command: Command, env: &mut Env) -> Outcome {
     match command {
+        Command::Make(args) => make::run(&args, env).await,
+        Command::Show(args) => show::run(&args, env),
         Command::Add(args) => add::run(&args, env).await,
         Command::Ls(args) => list::run(None, &args.list, env).await,
         Command::Find(args) => list::run(Some(&args.text.join(" ")), &args.list, env).await,

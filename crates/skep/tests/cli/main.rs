@@ -7,4 +7,5 @@ mod config;
 mod help;
 mod import_export;
 mod list;
+mod make;
 mod support;
