@@ -4,6 +4,9 @@ use std::net::IpAddr;
 
 use swarm::{Counts, Endpoint, Event, PeerId, Port};
 
+mod real_clients;
+mod replies;
+
 use super::*;
 use crate::Malformed;
 

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use swarm::{Counts, Endpoint, Event, Families, InfoHash, PeerId, Port};
 
+mod replies;
+
 use super::*;
 
 const TRANSACTION: u32 = 0x0102_0304;
