@@ -1,1 +1,5 @@
-//! .
+//! The hub: sockets, policy, storage, HTTP API and web page around the swarm registry.
+
+pub mod config;
+
+pub use config::{Config, ConfigError, Publish};
