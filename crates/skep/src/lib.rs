@@ -4,6 +4,7 @@
 //! process's own streams and variables appear in `main.rs` alone.
 
 mod atomic;
+pub mod check;
 mod cli;
 mod client;
 mod commands;

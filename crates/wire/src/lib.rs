@@ -7,15 +7,14 @@
 //!
 //! This crate is pure: no sockets, files, threads, clocks or randomness.
 
-pub mod http;
-pub mod udp;
-
 mod announce;
 pub mod bencode;
+pub mod http;
 pub mod magnet;
 mod malformed;
 pub mod metainfo;
 mod passkey;
+pub mod udp;
 
 pub use announce::Announce;
 pub use malformed::Malformed;
