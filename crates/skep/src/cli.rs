@@ -59,6 +59,7 @@ pub(crate) enum Command {
     Config(Config),
     Import(Import),
     Export(Export),
+    Check(Check),
     Completions(Completions),
     Man(Man),
 }
@@ -415,6 +416,33 @@ pub(crate) struct Export {
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+}
+
+/// Test any tracker, over UDP or HTTP, and say what is wrong with it
+///
+/// Speaks as three made-up peers about made-up torrents, compares the answers with the specifications, and then sends
+/// what no client should send. The peers say goodbye at the end. Exits with 1 if anything does not hold.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep check udp://tracker.example:6969
+  skep check http://localhost:6969/announce --json | jq '.checks[] | select(.outcome == \"fail\")'")]
+pub(crate) struct Check {
+    /// The tracker: udp://HOST:PORT, or an http:// or https:// announce URL
+    #[arg(value_hint = ValueHint::Url)]
+    pub(crate) url: String,
+
+    /// Seconds that one answer may take
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds_not_zero)]
+    pub(crate) timeout: Duration,
+
+    /// Times that a datagram is sent if it is not answered
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) tries: u32,
+
+    /// Print a JSON object: {url, address, checks: [{name, bep, outcome, detail}]}
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Print a completion script for a shell

@@ -1,6 +1,7 @@
 //! The commands, a file each.
 
 mod add;
+mod check;
 mod completions;
 mod config;
 mod export;
@@ -25,6 +26,7 @@ pub(crate) async fn run(command: Command, env: &mut Env) -> Outcome {
         Command::Config(args) => config::run(&args.command, env),
         Command::Import(args) => import::run(&args, env).await,
         Command::Export(args) => export::run(&args, env).await,
+        Command::Check(args) => check::run(&args, env).await,
         Command::Completions(args) => completions::run(&args, env),
         Command::Man(args) => man::run(&args, env),
     }

@@ -3,7 +3,7 @@ use skep::exit::Exit;
 use crate::support::World;
 
 /// What is typed before `--help`, for each help text there is.
-const COMMANDS: [&[&str]; 13] = [
+const COMMANDS: [&[&str]; 14] = [
     &[],
     &["make"],
     &["show"],
@@ -15,6 +15,7 @@ const COMMANDS: [&[&str]; 13] = [
     &["config", "check"],
     &["import"],
     &["export"],
+    &["check"],
     &["completions"],
     &["man"],
 ];
