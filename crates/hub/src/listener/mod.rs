@@ -1,0 +1,1 @@
+//! Sockets. A listener decodes, asks the tracker, and encodes; it knows no policy.
