@@ -9,6 +9,7 @@ mod commands;
 pub mod env;
 pub mod exit;
 pub mod format;
+pub mod load;
 mod settings;
 
 use std::ffi::OsString;

@@ -74,7 +74,9 @@ impl Checker {
         for endpoint in peers {
             let (ip, port) = (endpoint.ip(), endpoint.port().get());
             let Some(number) = self.population.number_at(asker.torrent, ip, port, &self.addresses) else {
-                return fault("a peer that was never announced", || format!("{ip} port {port} for {asker:?}"));
+                return fault("a peer that was never announced", || {
+                    format!("{ip} port {port} for {asker:?}")
+                });
             };
             if number == asker.number {
                 return fault("the asker itself", || format!("{asker:?}"));
@@ -93,7 +95,11 @@ impl Checker {
         Ok(())
     }
 
-    pub(super) fn scrape(&self, first: u32, counts: impl ExactSizeIterator<Item = Counts>) -> Result<(), Fault> {
+    pub(super) fn scrape(
+        &self,
+        first: u32,
+        counts: impl ExactSizeIterator<Item = Counts>,
+    ) -> Result<(), Fault> {
         let torrents = scraped(first, &self.population);
         if counts.len() != torrents.len() {
             return fault("a scrape of the wrong length", || {

@@ -5,14 +5,19 @@
 //! (`check`) and counts them (`tally`, `histogram`). Nothing here prints: results are a [`Summary`], and progress goes
 //! to the caller.
 
+mod announce;
 mod ask;
 mod check;
 mod histogram;
 mod http;
 mod options;
+mod pace;
 mod population;
+mod source;
 mod tally;
 mod target;
+#[cfg(test)]
+mod tests;
 mod udp;
 mod zipf;
 
@@ -22,7 +27,9 @@ use std::time::Duration;
 pub use options::{Mix, Options};
 pub use tally::{Latency, Noted, Phase, Summary};
 
+use options::ADDRESSES_MAX;
 use population::Population;
+use tally::Tally;
 use target::{Scheme, Target};
 
 /// How far a load has come.
@@ -64,6 +71,15 @@ pub enum LoadError {
     Silent(String),
 }
 
+impl LoadError {
+    fn silent(target: &str, tally: &Tally) -> Self {
+        match tally.complaint() {
+            Some(text) => Self::Silent(format!("{target} answers only `{text}`")),
+            None => Self::Silent(format!("{target} answers nothing")),
+        }
+    }
+}
+
 /// Runs a load to its end, telling `progress` some 50 times a second how far it is.
 ///
 /// # Errors
@@ -87,7 +103,7 @@ pub fn run(options: &Options, mut progress: impl FnMut(Progress)) -> Result<Summ
 /// [`LoadError::Options`] as for [`run`], and [`LoadError::Socket`] if `out` cannot be written.
 pub fn write_hashes(options: &Options, out: &mut impl io::Write) -> Result<(), LoadError> {
     options.check()?;
-    let population = Population::new(options, options::ADDRESSES_MAX)?;
+    let population = Population::new(options, ADDRESSES_MAX)?;
     (0..options.torrents)
         .try_for_each(|torrent| writeln!(out, "{}", population.hash(torrent)))
         .map_err(|error| LoadError::Socket(format!("cannot write the info hashes: {error}")))

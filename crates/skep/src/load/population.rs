@@ -44,7 +44,9 @@ impl Population {
         let classes = addresses.min(torrents.max(peers)).max(1);
         let room = if options.stated_ip { STATED_MAX } else { PORTS.saturating_mul(classes) };
         require(peers <= room, || {
-            format!("{peers} peers a torrent do not fit into {room} endpoints; give more addresses to send from")
+            format!(
+                "{peers} peers a torrent do not fit into {room} endpoints; give more addresses to send from"
+            )
         })?;
         #[expect(clippy::cast_possible_truncation, reason = "a share of a u32 fits")]
         let seeders = (f64::from(peers) * options.seeders).round() as u32;

@@ -98,13 +98,23 @@ mod tests {
 
     #[test]
     fn strangers_are_refused_unless_answered_for() {
-        for near in ["127.9.9.9", "10.1.2.3", "172.31.0.1", "192.168.1.1", "169.254.1.1", "100.64.0.1", "198.19.0.1"] {
+        for near in
+            ["127.9.9.9", "10.1.2.3", "172.31.0.1", "192.168.1.1", "169.254.1.1", "100.64.0.1", "198.19.0.1"]
+        {
             assert!(is_near(near.parse().unwrap()), "{near}");
         }
         for near in ["::1", "fd00::1", "fe80::1", "::ffff:10.0.0.1"] {
             assert!(is_near(near.parse().unwrap()), "{near}");
         }
-        for far in ["8.8.8.8", "172.32.0.1", "100.128.0.1", "198.20.0.1", "2001:4860::1", "::ffff:8.8.8.8", "0.0.0.0"] {
+        for far in [
+            "8.8.8.8",
+            "172.32.0.1",
+            "100.128.0.1",
+            "198.20.0.1",
+            "2001:4860::1",
+            "::ffff:8.8.8.8",
+            "0.0.0.0",
+        ] {
             assert!(!is_near(far.parse().unwrap()), "{far}");
         }
         assert!(Target::resolve("udp://8.8.8.8:53", true).is_ok());

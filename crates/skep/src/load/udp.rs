@@ -4,15 +4,16 @@ mod batch;
 mod lane;
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::ask::Feed;
 use super::check::Checker;
-use super::options::ADDRESSES_MAX;
+use super::pace::{Pace, nanos};
 use super::population::Population;
+use super::source::sources;
 use super::tally::{Phase, Summary, Tally};
 use super::target::Target;
 use super::{LoadError, Options, Progress, Stage};
@@ -71,38 +72,13 @@ struct Run {
     active_at: u64,
 }
 
-/// How fast requests follow each other.
-enum Pace {
-    /// As replies come.
-    Window,
-    /// One each `gap` nanoseconds since the start.
-    Rate { gap: f64, issued: u64 },
-}
-
-impl Pace {
-    /// When the next request was due, if it is by now.
-    fn due(&self, start: u64, now: u64) -> Option<u64> {
-        let Self::Rate { gap, issued } = self else { return None };
-        #[expect(clippy::cast_possible_truncation, reason = "nanoseconds of one run")]
-        let due = start.saturating_add((*issued as f64 * gap) as u64);
-        (due <= now).then_some(due)
-    }
-
-    /// How long nothing need be asked.
-    fn wait(&self, start: u64, now: u64) -> Duration {
-        let Self::Rate { gap, issued } = self else { return SWEEP };
-        let due = Duration::from_nanos(start) + Duration::from_secs_f64(*issued as f64 * gap / 1e9);
-        due.saturating_sub(Duration::from_nanos(now)).min(SWEEP)
-    }
-}
-
 impl<'a> Engine<'a> {
     fn open(
         options: &'a Options,
         target: &Target,
         progress: &'a mut dyn FnMut(Progress),
     ) -> Result<Self, LoadError> {
-        let sources = sources(options, target.address.ip());
+        let sources = sources(options, target.address.ip(), options.sockets);
         let count = sources.len().max(options.sockets.into());
         let distinct = u32::try_from(sources.len()).unwrap_or(u32::MAX);
         let population = Population::new(options, distinct)?;
@@ -156,7 +132,9 @@ impl<'a> Engine<'a> {
     fn fill(&mut self) -> Result<Phase, LoadError> {
         let feed = Feed::fill(&self.population);
         let phase = self.drive(Stage::Fill, feed, Pace::Window, None)?;
-        if phase.lost == 0 && phase.errors == 0 && self.options.mix.stop == 0.0
+        if phase.lost == 0
+            && phase.errors == 0
+            && self.options.mix.stop == 0.0
             && let Some(checker) = &mut self.checker
         {
             checker.expect_everybody();
@@ -166,7 +144,7 @@ impl<'a> Engine<'a> {
 
     fn measure(&mut self) -> Result<Phase, LoadError> {
         let feed = Feed::draw(self.options, &self.population);
-        let pace = self.options.rate.map_or(Pace::Window, |rate| Pace::Rate { gap: 1e9 / rate, issued: 0 });
+        let pace = Pace::new(self.options, self.now());
         self.drive(Stage::Measure, feed, pace, Some(self.options.time))
     }
 
@@ -180,7 +158,8 @@ impl<'a> Engine<'a> {
     ) -> Result<Phase, LoadError> {
         let start = self.now();
         let end = time.map_or(u64::MAX, |time| start.saturating_add(nanos(time)));
-        let mut run = Run { stage, feed, pace, tally: Tally::new(), start, heard_at: start, active_at: start };
+        let mut run =
+            Run { stage, feed, pace, tally: Tally::new(), start, heard_at: start, active_at: start };
         let mut swept_at = start;
         loop {
             let mut moved = self.hear(&mut run);
@@ -201,10 +180,13 @@ impl<'a> Engine<'a> {
                 self.sweep(&mut run, now)?;
             }
             if run.feed.is_done() && self.lanes.iter().all(Lane::is_idle) {
+                if run.tally.answered() == 0 && run.tally.requests > 0 {
+                    return Err(self.silent(&run.tally));
+                }
                 return Ok(run.tally.finish(Duration::from_nanos(run.heard_at - start)));
             }
             if !moved && !self.options.busy {
-                self.wait(run.pace.wait(start, now))?;
+                self.wait(run.pace.wait(now, SWEEP))?;
             }
         }
     }
@@ -251,16 +233,15 @@ impl<'a> Engine<'a> {
             want: self.options.want,
         };
         let lanes = self.lanes.len();
-        while let Some(due) = run.pace.due(run.start, now).filter(|_| !run.feed.is_done()) {
-            let Pace::Rate { issued, .. } = &mut run.pace else { return };
-            let first = usize::try_from(*issued).unwrap_or(0);
+        while let Some(due) = run.pace.due().filter(|due| *due <= now && !run.feed.is_done()) {
+            let first = usize::try_from(run.pace.issued()).unwrap_or(0);
             let mut ask_at = |step: usize| {
                 self.lanes[(first + step) % lanes].ask_one(&mut run.feed, due, now, &mut shared)
             };
             if !(0..lanes).any(&mut ask_at) {
                 return;
             }
-            *issued += 1;
+            run.pace.step();
         }
     }
 
@@ -277,10 +258,8 @@ impl<'a> Engine<'a> {
         if self.lanes.iter().all(Lane::is_idle) {
             run.active_at = now;
         }
-        if now.saturating_sub(run.active_at) > self.silence_nanos() {
-            return Err(self.silent(&run.tally));
-        }
-        Ok(())
+        let silence = now.saturating_sub(run.active_at);
+        if silence > self.silence_nanos() { Err(self.silent(&run.tally)) } else { Ok(()) }
     }
 
     fn now(&self) -> u64 {
@@ -292,11 +271,7 @@ impl<'a> Engine<'a> {
     }
 
     fn silent(&self, tally: &Tally) -> LoadError {
-        let seconds = self.silence_nanos() / 1_000_000_000;
-        match tally.complaint() {
-            Some(text) => LoadError::Silent(format!("{} answers only `{text}`", self.options.target)),
-            None => LoadError::Silent(format!("{} answers nothing in {seconds} s", self.options.target)),
-        }
+        LoadError::silent(&self.options.target, tally)
     }
 
     /// Sleeps until a reply is there, or a full socket takes more, or the time has passed.
@@ -304,33 +279,12 @@ impl<'a> Engine<'a> {
         let watch = |lane: &'_ Lane| {
             if lane.has_unsent() { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN }
         };
-        let mut fds: Vec<_> =
-            self.lanes.iter().map(|lane| PollFd::new(lane.socket(), watch(lane))).collect();
+        let mut fds: Vec<_> = self.lanes.iter().map(|lane| PollFd::new(lane.socket(), watch(lane))).collect();
         let most = Timespec::try_from(most).map_err(|error| LoadError::Socket(error.to_string()))?;
         match poll(&mut fds, Some(&most)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(LoadError::Socket(format!("cannot wait for replies: {error}"))),
         }
-    }
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// The addresses to send from, each once.
-fn sources(options: &Options, target: IpAddr) -> Vec<IpAddr> {
-    if !options.from.is_empty() {
-        return options.from.clone();
-    }
-    match target {
-        // The whole of 127.0.0.0/8 is this machine's own on Linux alone.
-        IpAddr::V4(ip) if ip.is_loopback() && cfg!(target_os = "linux") => {
-            let count = u32::from(options.sockets).min(ADDRESSES_MAX);
-            (0..count).map(|step| Ipv4Addr::from_bits(Ipv4Addr::LOCALHOST.to_bits() + step).into()).collect()
-        }
-        IpAddr::V4(_) => vec![Ipv4Addr::UNSPECIFIED.into()],
-        IpAddr::V6(_) => vec![Ipv6Addr::UNSPECIFIED.into()],
     }
 }
 

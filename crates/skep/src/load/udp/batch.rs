@@ -129,14 +129,17 @@ mod imp {
         ) -> io::Result<usize> {
             let fd = socket.as_raw_fd();
             let length = ends.first().map_or(0, |end| end - start);
-            let equal = ends.iter().zip(1..).take_while(|(end, count)| **end - start == length * count).count();
+            let equal =
+                ends.iter().zip(1..).take_while(|(end, count)| **end - start == length * count).count();
             if self.cuts && equal >= CUT_MIN {
                 let block = [IoSlice::new(&bytes[..length * equal])];
                 let length = u16::try_from(length).unwrap_or(u16::MAX);
                 let cut = [ControlMessage::UdpGsoSegments(&length)];
                 match sendmsg::<()>(fd, &block, &cut, MsgFlags::MSG_DONTWAIT, None) {
                     Ok(_) => return Ok(equal),
-                    Err(Errno::EINVAL | Errno::EIO | Errno::EMSGSIZE | Errno::EOPNOTSUPP) => self.cuts = false,
+                    Err(Errno::EINVAL | Errno::EIO | Errno::EMSGSIZE | Errno::EOPNOTSUPP) => {
+                        self.cuts = false
+                    }
                     Err(errno) => return Err(errno.into()),
                 }
             }

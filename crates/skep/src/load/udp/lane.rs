@@ -1,12 +1,13 @@
 use std::io;
 use std::net::{IpAddr, UdpSocket};
 
-use swarm::{Event, Families};
+use swarm::Families;
 use wire::udp::{ConnectionId, ReplyBody};
 
+use super::super::announce::announce;
 use super::super::ask::{Ask, Feed, scraped};
 use super::super::check::{Checker, Fault, Told, fault};
-use super::super::population::{Peer, Population};
+use super::super::population::Population;
 use super::super::tally::Tally;
 use super::batch::{Inbox, Outbox};
 
@@ -270,22 +271,3 @@ fn encode(
         }
     }
 }
-
-fn announce(peer: Peer, event: Event, want: Option<u32>, population: &Population) -> wire::Announce<'static> {
-    wire::Announce {
-        info_hash: population.hash(peer.torrent),
-        peer_id: swarm::PeerId(population.peer_id(peer)),
-        port: population.port(peer),
-        stated_ip: population.stated_ip(peer).map(IpAddr::V4),
-        uploaded: 0,
-        downloaded: 0,
-        left: Some(if population.is_seeder(peer) { 0 } else { LEFT_BYTES }),
-        event,
-        want,
-        key: None,
-        passkey: None,
-    }
-}
-
-/// What a leecher says is missing.
-const LEFT_BYTES: u64 = 1 << 20;
