@@ -1,6 +1,5 @@
 //! What can be typed: one struct a subcommand. The texts here are the manual.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,12 +26,12 @@ Examples:
   skep serve                         a hub on port 6969, over HTTP and UDP
   skep make ./dataset                dataset.torrent, to be shared by any client
   skep add dataset.torrent           the hub now lists it
-  skep -t hub.example:6969 ls        what another hub lists
+  skep ls -t hub.example:6969        what another hub lists
 
 Configuration:
-  Each setting has a default. What skep.toml says overrides it, then environment variables (SKEP_ and
-  the key in capitals, levels joined by two underscores: SKEP_TRACKER__INTERVAL_SECS=900), then flags.
-  `skep config show` lists all settings, what they mean and who set them.
+  Each setting has a default. A file skep.toml overrides it, then environment variables (SKEP_ and
+  the key in capitals, levels joined by two underscores: SKEP_TRACKER__INTERVAL_SECS=900), then
+  flags. `skep config show` lists all settings, what they mean and who set them.
 
 Exit codes:
   0  what was asked is done
@@ -64,11 +63,11 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Verbosity {
     /// Tell more: once for details, twice for everything
-    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, display_order = 900, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub(crate) verbose: u8,
 
     /// Tell less: no progress and no remarks; twice leaves errors only
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, display_order = 900, action = clap::ArgAction::Count)]
     pub(crate) quiet: u8,
 }
 
@@ -81,58 +80,38 @@ impl Verbosity {
     }
 }
 
+/// Where the configuration is.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Configuration")]
 pub(crate) struct ConfigArgs {
     /// Configuration file [env: SKEP_CONFIG] [default: skep.toml here, or in the platform's configuration directory]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
+}
 
+/// Where the hub of this machine keeps its state, and with it the admin token.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Configuration")]
+pub(crate) struct StateArgs {
     /// Where the hub keeps what must last [env: SKEP_STATE_DIR] [default: skep in the platform's data directory]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) state_dir: Option<PathBuf>,
 }
 
-/// How to reach a hub.
+/// Which hub to talk to.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Hub")]
 pub(crate) struct HubArgs {
     /// The hub's address: http://HOST:PORT or HOST:PORT [env: SKEP_TRACKER] [default: http://localhost:6969]
     #[arg(short, long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) tracker: Option<String>,
-
-    /// The hub's admin token; on the hub's machine it is found by itself [env: SKEP_ADMIN_TOKEN]
-    #[arg(long, value_name = "TOKEN", hide_env_values = true)]
-    pub(crate) admin_token: Option<String>,
-
-    #[command(flatten)]
-    pub(crate) config: ConfigArgs,
 }
 
-/// Run a hub: tracker over HTTP and UDP, catalogue and web page
-///
-/// Listens on port 6969 of all addresses unless told otherwise, and answers until it gets SIGINT or SIGTERM; then it
-/// answers what is in hand, saves its state and exits within 5 seconds. A second signal ends it at once.
+/// The right to change what a hub has.
 #[derive(Debug, Clone, Default, Args)]
-#[command(after_help = "\
-Examples:
-  skep serve
-  skep serve --listen 127.0.0.1:7000 --state-dir ./hub
-  SKEP_TRACKER__INTERVAL_SECS=600 skep serve")]
-pub(crate) struct Serve {
-    #[command(flatten)]
-    pub(crate) config: ConfigArgs,
-
-    /// Address and port for HTTP and UDP; repeat it for several. Port 0 is any free port
-    /// [env: SKEP_LISTEN] [default: 0.0.0.0:6969 and [::]:6969]
-    #[arg(long, value_name = "ADDR:PORT")]
-    pub(crate) listen: Vec<SocketAddr>,
-
-    /// Write a JSON file with the process's id and the bound addresses once all sockets are bound; it is removed when
-    /// the hub stops
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) ready_file: Option<PathBuf>,
-
-    /// Admin token, instead of the one that is made at first start; a flag is seen by all users of the machine, so the
-    /// variable is the better place [env: SKEP_ADMIN_TOKEN]
+#[command(next_help_heading = "Hub")]
+pub(crate) struct AdminArgs {
+    /// The hub's admin token; on the hub's machine it is found by itself [env: SKEP_ADMIN_TOKEN]
     #[arg(long, value_name = "TOKEN")]
     pub(crate) admin_token: Option<String>,
 }
@@ -173,6 +152,15 @@ pub(crate) struct Add {
 
     #[command(flatten)]
     pub(crate) hub: HubArgs,
+
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
 }
 
 /// List the hub's catalogue, with seeders and leechers
@@ -218,6 +206,9 @@ pub(crate) struct ListArgs {
 
     #[command(flatten)]
     pub(crate) hub: HubArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 }
 
 /// Show or check the configuration
@@ -245,17 +236,29 @@ pub(crate) enum ConfigCommand {
     ///
     /// Exits with 0 if nothing is, with 2 and a line for each fault otherwise.
     #[command(after_help = "Example:\n  skep config check --config /etc/skep.toml")]
-    Check(ConfigArgs),
+    Check(ConfigCheck),
 }
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ConfigShow {
-    #[command(flatten)]
-    pub(crate) config: ConfigArgs,
-
     /// Print one JSON object instead, without remarks
     #[arg(long)]
     pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConfigCheck {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
 }
 
 /// Bring in the state file of an older tracker
@@ -277,6 +280,15 @@ pub(crate) struct Import {
 
     #[command(flatten)]
     pub(crate) hub: HubArgs,
+
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
 }
 
 /// Write the hub's whole catalogue to standard output
@@ -300,6 +312,9 @@ pub(crate) struct Export {
 
     #[command(flatten)]
     pub(crate) hub: HubArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 }
 
 /// Print a completion script for a shell

@@ -8,10 +8,9 @@ mod import;
 mod list;
 mod man;
 
-use crate::cli::{Command, HubArgs};
+use crate::cli::Command;
 use crate::env::Env;
-use crate::exit::{Failure, Outcome};
-use crate::settings::Settings;
+use crate::exit::Outcome;
 
 /// Runs one command.
 pub(crate) async fn run(command: Command, env: &mut Env) -> Outcome {
@@ -25,12 +24,4 @@ pub(crate) async fn run(command: Command, env: &mut Env) -> Outcome {
         Command::Completions(args) => completions::run(&args, env),
         Command::Man(args) => man::run(&args, env),
     }
-}
-
-/// What is configured for a command that talks to a hub.
-fn settings(env: &Env, args: &HubArgs) -> Result<Settings, Failure> {
-    let flags =
-        [("--tracker", "client.tracker", &args.tracker), ("--admin-token", "admin_token", &args.admin_token)];
-    let overrides = flags.into_iter().filter_map(|(flag, key, value)| Some((flag, key, value.clone()?)));
-    Settings::load(env, &args.config, overrides.collect())
 }

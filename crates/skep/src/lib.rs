@@ -10,7 +10,9 @@ pub mod env;
 pub mod exit;
 pub mod format;
 pub mod load;
+pub mod make;
 mod settings;
+pub mod show;
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -1,0 +1,10 @@
+//! Commands as a person runs them, against hubs that answer what the test says.
+
+#![expect(clippy::unwrap_used, reason = "a test's panic is its report")]
+
+mod add;
+mod config;
+mod help;
+mod import_export;
+mod list;
+mod support;
