@@ -1,11 +1,15 @@
 //! What can be typed: one struct a subcommand. The texts here are the manual.
 
+mod load;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::Styles;
 use clap::builder::styling::{AnsiColor, Effects};
 use clap::{Args, Parser, Subcommand, ValueHint};
+
+pub(crate) use load::Load;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().effects(Effects::BOLD))
@@ -56,6 +60,7 @@ pub(crate) enum Command {
     Config(Config),
     Import(Import),
     Export(Export),
+    Load(Box<Load>),
     Completions(Completions),
     Man(Man),
 }

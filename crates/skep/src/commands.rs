@@ -6,6 +6,7 @@ mod config;
 mod export;
 mod import;
 mod list;
+mod load;
 mod man;
 
 use crate::cli::Command;
@@ -21,6 +22,7 @@ pub(crate) async fn run(command: Command, env: &mut Env) -> Outcome {
         Command::Config(args) => config::run(&args.command, env),
         Command::Import(args) => import::run(&args, env).await,
         Command::Export(args) => export::run(&args, env).await,
+        Command::Load(args) => load::run(&args, env).await,
         Command::Completions(args) => completions::run(&args, env),
         Command::Man(args) => man::run(&args, env),
     }

@@ -77,7 +77,7 @@ pub(super) const WINDOW_MAX: u16 = 32_768;
 pub(super) const SCRAPE_HASHES: u32 = 5;
 
 impl Options {
-    /// A load of ten seconds on `target`: 1,000 torrents of 10 peers, filled first, then regular announces.
+    /// A load of ten seconds on `target`: 1,000 torrents of 10 peers, regular announces only.
     #[must_use]
     pub fn new(target: impl Into<String>) -> Self {
         Self {
@@ -85,7 +85,7 @@ impl Options {
             torrents: 1_000,
             peers: 10,
             seeders: 0.5,
-            fill: true,
+            fill: false,
             count: None,
             time: Duration::from_secs(10),
             sockets: 4,

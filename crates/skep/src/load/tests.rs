@@ -198,6 +198,7 @@ fn load(tracker: &Tracker, change: impl FnOnce(&mut Options)) -> Result<Summary,
         sockets: 3,
         window: 8,
         connections: 6,
+        fill: true,
         count: Some(500),
         time: Duration::from_secs(60),
         timeout: Duration::from_secs(10),
@@ -279,7 +280,7 @@ fn a_mute_tracker_is_given_up() {
 fn a_closed_port_is_given_up() {
     let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for url in [format!("udp://{closed}"), format!("http://{closed}/announce")] {
-        let options = Options { timeout: Duration::from_millis(20), ..Options::new(&url) };
+        let options = Options { fill: true, timeout: Duration::from_millis(20), ..Options::new(&url) };
         let error = run(&options, |_| ()).unwrap_err();
         assert!(error.to_string().starts_with(&url), "{error}");
     }

@@ -138,7 +138,7 @@ mod imp {
                 match sendmsg::<()>(fd, &block, &cut, MsgFlags::MSG_DONTWAIT, None) {
                     Ok(_) => return Ok(equal),
                     Err(Errno::EINVAL | Errno::EIO | Errno::EMSGSIZE | Errno::EOPNOTSUPP) => {
-                        self.cuts = false
+                        self.cuts = false;
                     }
                     Err(errno) => return Err(errno.into()),
                 }
