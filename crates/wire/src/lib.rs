@@ -8,6 +8,7 @@
 //! This crate is pure: no sockets, files, threads, clocks or randomness.
 
 mod announce;
+pub mod hash_text;
 mod malformed;
 
 pub use announce::Announce;
