@@ -1,1 +1,4 @@
 //! .
+
+pub mod similar;
+pub mod store;
