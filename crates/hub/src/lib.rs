@@ -1,4 +1,6 @@
 //! .
 
+pub mod catalogue;
+pub mod legacy;
 pub mod similar;
 pub mod store;
