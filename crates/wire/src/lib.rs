@@ -12,6 +12,7 @@ pub mod udp;
 
 mod announce;
 pub mod bencode;
+pub mod hash_text;
 mod malformed;
 mod passkey;
 
