@@ -7,12 +7,14 @@
 //!
 //! This crate is pure: no sockets, files, threads, clocks or randomness.
 
+pub mod bencode;
+pub mod hash_text;
 pub mod http;
+pub mod magnet;
+pub mod metainfo;
 pub mod udp;
 
 mod announce;
-pub mod bencode;
-pub mod hash_text;
 mod malformed;
 mod passkey;
 
