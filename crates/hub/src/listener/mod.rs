@@ -1,1 +1,3 @@
 //! Sockets. A listener decodes, asks the tracker, and encodes; it knows no policy.
+
+pub mod http;
