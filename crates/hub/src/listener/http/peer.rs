@@ -251,3 +251,6 @@ impl Peer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
