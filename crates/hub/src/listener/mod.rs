@@ -2,3 +2,4 @@
 
 mod sockets;
 pub mod udp;
+pub mod http;
