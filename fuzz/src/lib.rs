@@ -1,7 +1,8 @@
 //! Entry points for fuzzing: one function a decoder, that takes any bytes and asserts what must hold of them.
 //!
-//! `cargo +nightly fuzz run <target>` explores with libFuzzer. `cargo test -p fuzz` replays each corpus, which holds
-//! every crash ever found, and tries some mutations of it on any toolchain.
+//! `cargo test -p fuzz` replays each corpus, which holds every crash ever found, and tries some mutations of it on any
+//! toolchain. `mkdir -p target/fuzz/<target> && cargo +nightly fuzz run <target> target/fuzz/<target>
+//! fuzz/corpus/<target>` explores with libFuzzer, and keeps what it comes across out of the corpus.
 //!
 //! A new target is a function here, a line in [`TARGETS`], a `[[bin]]` in `Cargo.toml`, its file in `fuzz_targets/`,
 //! and a seed in `corpus/<target>/`; a test notices what is missing.
