@@ -57,6 +57,8 @@ impl Transmission {
             "rpc-host-whitelist-enabled": false,
             "rpc-port": RPC_PORT,
             "rpc-whitelist-enabled": false,
+            // Its uTP is tried first and given up late when, as with aria2, nobody speaks it.
+            "utp-enabled": false,
         });
         std::fs::write(folder.path().join("settings.json"), settings.to_string()).expect("settings");
         let mut command = host.command(PROGRAM);
