@@ -1,1 +1,7 @@
-//! .
+//! The hub: sockets, policy, storage, HTTP API and web page around the swarm registry.
+
+pub mod config;
+pub mod listener;
+pub mod tracker;
+
+pub use config::{Config, ConfigError, Publish};

@@ -127,6 +127,9 @@ mod tests {
     fn port_zero_is_no_port() {
         assert_eq!(Port::new(0), None);
         assert_eq!(Endpoint::from_compact_v4([10, 0, 0, 5, 0, 0]), None);
-        assert_eq!(Endpoint::from_compact_v4([10, 0, 0, 5, 0x1a, 0xe1]).unwrap().to_string(), "10.0.0.5:6881");
+        assert_eq!(
+            Endpoint::from_compact_v4([10, 0, 0, 5, 0x1a, 0xe1]).unwrap().to_string(),
+            "10.0.0.5:6881"
+        );
     }
 }

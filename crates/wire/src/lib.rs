@@ -7,8 +7,14 @@
 //!
 //! This crate is pure: no sockets, files, threads, clocks or randomness.
 
+pub mod http;
+pub mod udp;
+
 mod announce;
+pub mod bencode;
 mod malformed;
+mod passkey;
 
 pub use announce::Announce;
 pub use malformed::Malformed;
+pub use passkey::{PASSKEY_BYTES_MAX, passkey};

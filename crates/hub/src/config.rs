@@ -1,0 +1,298 @@
+//! How a hub is set up. Every key has a default, so an empty file is a complete configuration.
+
+mod check;
+mod list;
+mod section;
+mod size;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+pub use check::ConfigError;
+pub use section::Key;
+use section::section;
+pub use size::{format_size, parse_size};
+
+/// The port that HTTP, UDP and the page share unless told otherwise.
+pub const PORT_DEFAULT: u16 = 6969;
+
+/// What `tracker.interval_min_secs` is unless told otherwise, if the interval is not shorter.
+const INTERVAL_MIN_SECS_DEFAULT: u32 = 300;
+
+section! {
+    /// The whole configuration of a hub. [`Config::check`] tells what is wrong with one.
+    pub struct Config {
+        /// Addresses and ports to listen on, for HTTP over TCP and for UDP. Port 0 is any free port.
+        /// Default: port 6969 of every IPv4 and every IPv6 address.
+        #[serde(with = "list")]
+        pub listen: Vec<SocketAddr> = vec![
+            SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT_DEFAULT)),
+            SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT_DEFAULT)),
+        ],
+        /// Directory of all that must outlive the process: the catalogue, the snapshot, the admin token.
+        /// Default: `skep` in the platform's data directory, such as ~/.local/share/skep.
+        pub state_dir: PathBuf = PathBuf::new(),
+        /// Secret that opens everything that changes settings or removes what is there.
+        /// Default: made at first start, in the file `admin-token` of the state directory.
+        pub admin_token: Option<String> = None,
+        /// Who may add torrents to the catalogue: "anyone" (within the limits of `[catalogue]`) or who has the "token".
+        /// Default: "anyone".
+        pub publish: Publish = Publish::Anyone,
+        /// What peers are told, and what is kept of them.
+        pub tracker: TrackerConfig = TrackerConfig::default(),
+        /// Limits of HTTP connections, those of announces included.
+        pub http: HttpConfig = HttpConfig::default(),
+        /// The UDP tracker (BEP 15).
+        pub udp: UdpConfig = UdpConfig::default(),
+        /// What may be added to the catalogue, and how often.
+        pub catalogue: CatalogueConfig = CatalogueConfig::default(),
+        /// The copy of all swarms on disk that lets a restarted hub answer at once.
+        pub snapshot: SnapshotConfig = SnapshotConfig::default(),
+        /// What is logged to standard error.
+        pub log: LogConfig = LogConfig::default(),
+    }
+}
+
+section! {
+    /// `[tracker]`: what peers are told, and what is kept of them.
+    pub struct TrackerConfig {
+        /// Seconds that a client is asked to wait between two announces. Default: 1800.
+        pub interval_secs: u32 = 1800,
+        /// Seconds that a client must let pass between two announces. Default: 300, or the interval if that is shorter.
+        pub interval_min_secs: Option<u32> = None,
+        /// Percent by which each told interval is lengthened at random at most, so that announces spread out.
+        /// Default: 10.
+        pub jitter_pct: u8 = 10,
+        /// Seconds after its last announce at which a peer is forgotten.
+        /// Default: two intervals at their longest, and a minute: 4020 with the other defaults.
+        pub peer_ttl_secs: Option<u32> = None,
+        /// Peers that an asker gets if it does not say how many it wants. Default: 50.
+        pub want_default: u32 = 50,
+        /// Peers that an asker gets at most. Default: 200.
+        pub want_max: u32 = 200,
+        /// Memory that all swarms together may take, as a number of bytes or a size. Beyond it, details go first, then
+        /// the idle peers of the largest swarms, then new swarms are refused. Default: "1 GiB".
+        #[serde(with = "size")]
+        pub memory_max: usize = 1 << 30,
+        /// Peers of whom the client's name and its traffic are kept beside the address; 0 keeps none. Default: 200000.
+        pub details_max: usize = 200_000,
+        /// Whether a scrape without a hash is answered with all swarms. Default: false.
+        pub full_scrape: bool = false,
+        /// Whether the address that a client states (`ip=`) is believed. Only sensible where every client is trusted.
+        /// Default: false.
+        pub trust_stated_ip: bool = false,
+        /// The hub's addresses as the outside sees them, at most one IPv4 and one IPv6: what is listed for a peer that
+        /// reaches the hub over loopback. Default: none.
+        #[serde(with = "list")]
+        pub external_ips: Vec<IpAddr> = Vec::new(),
+        /// Hashes that one scrape may ask for. Default: 74, the most that fit a UDP scrape.
+        pub scrape_hashes_max: usize = 74,
+    }
+}
+
+section! {
+    /// `[http]`: limits of HTTP connections.
+    pub struct HttpConfig {
+        /// Bytes that a request's head may have, as a number or a size. Default: "8 KiB".
+        #[serde(with = "size")]
+        pub head_bytes_max: usize = 8 << 10,
+        /// Seconds that a client has to send a request's head. Default: 10.
+        pub head_timeout_secs: u32 = 10,
+        /// Connections open at a time; more are refused. Default: 10000.
+        pub connections_max: usize = 10_000,
+        /// Bytes that a request's body may have, as a number or a size. Default: "16 MiB".
+        #[serde(with = "size")]
+        pub body_bytes_max: usize = 16 << 20,
+        /// Seconds that a connection may stay open without a request. Default: 30.
+        pub keep_alive_secs: u32 = 30,
+        /// Addresses or networks of reverse proxies whose `Forwarded` and `X-Forwarded-For` are believed. Default: none.
+        #[serde(with = "list")]
+        pub trusted_proxies: Vec<IpNet> = Vec::new(),
+    }
+}
+
+section! {
+    /// `[udp]`: the UDP tracker.
+    pub struct UdpConfig {
+        /// Threads that serve UDP; 0 is one for each core. Default: 0.
+        pub workers: usize = 0,
+        /// Bytes the kernel may hold for a socket that is not read quickly enough, as a number or a size; the system may
+        /// grant less. Default: "4 MiB".
+        #[serde(with = "size")]
+        pub buffer_bytes: usize = 4 << 20,
+    }
+}
+
+section! {
+    /// `[catalogue]`: what may be added, and how often. The admin token is above the limits per address.
+    pub struct CatalogueConfig {
+        /// Torrents that one address may add in a minute. Default: 120.
+        pub additions_per_minute: u32 = 120,
+        /// Torrents in the catalogue that one address may have added in all. Default: 1000.
+        pub torrents_per_address: u32 = 1000,
+        /// Bytes that a .torrent file may have, as a number or a size. Default: "10 MiB".
+        #[serde(with = "size")]
+        pub metainfo_bytes_max: usize = 10 << 20,
+        /// Leading hexadecimal digits in which an unknown hash must agree with a known one to be taken for a mangled
+        /// spelling of it. Default: 10.
+        pub similar_prefix: usize = 10,
+        /// Trailing hexadecimal digits in which they must agree. Default: 5.
+        pub similar_suffix: usize = 5,
+        /// Part of all digits, from 0 to 1, in which they must agree. Default: 0.95.
+        pub similar_threshold: f64 = 0.95,
+    }
+}
+
+section! {
+    /// `[snapshot]`: the copy of all swarms on disk.
+    pub struct SnapshotConfig {
+        /// Seconds between two snapshots; one is also made when the hub stops. Default: 300.
+        pub interval_secs: u32 = 300,
+    }
+}
+
+section! {
+    /// `[log]`: what is logged to standard error.
+    pub struct LogConfig {
+        /// The least important level shown ("error", "warn", "info", "debug" or "trace"), or a filter with a level for each
+        /// part, such as "info,hub=debug". Default: "info".
+        pub level: String = String::from("info"),
+        /// Whether lines are "text" for people or "json" for programs. Default: "text".
+        pub format: LogFormat = LogFormat::Text,
+    }
+}
+
+/// Who may add torrents to the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Publish {
+    /// Anyone who reaches the hub, within the limits of `[catalogue]`.
+    Anyone,
+    /// Who has the admin token.
+    Token,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
+
+impl Config {
+    /// The sections below the top level: their names and keys, in the order in which they are written.
+    pub const SECTIONS: &'static [(&'static str, &'static [Key])] = &[
+        ("tracker", TrackerConfig::KEYS),
+        ("http", HttpConfig::KEYS),
+        ("udp", UdpConfig::KEYS),
+        ("catalogue", CatalogueConfig::KEYS),
+        ("snapshot", SnapshotConfig::KEYS),
+        ("log", LogConfig::KEYS),
+    ];
+}
+
+impl TrackerConfig {
+    /// Seconds that a client must let pass between two announces: as configured, or 300, but never more than the
+    /// interval.
+    #[must_use]
+    pub fn interval_min_secs(&self) -> u32 {
+        self.interval_min_secs.unwrap_or(INTERVAL_MIN_SECS_DEFAULT).min(self.interval_secs)
+    }
+
+    /// Seconds after its last announce at which a peer is forgotten: as configured, or two intervals at their longest
+    /// and a minute.
+    #[must_use]
+    pub fn peer_ttl_secs(&self) -> u32 {
+        self.peer_ttl_secs
+            .unwrap_or_else(|| self.interval_longest_secs().saturating_mul(2).saturating_add(60))
+    }
+
+    /// The longest interval that a client may be told, in seconds.
+    #[must_use]
+    pub fn interval_longest_secs(&self) -> u32 {
+        let jitter = u64::from(self.interval_secs) * u64::from(self.jitter_pct) / 100;
+        self.interval_secs.saturating_add(u32::try_from(jitter).unwrap_or(u32::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<Config, String> {
+        serde_json::from_str(json).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(read("{}"), Ok(Config::default()));
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let config = Config { admin_token: Some("x".into()), publish: Publish::Token, ..Config::default() };
+        assert_eq!(read(&serde_json::to_string(&config).unwrap()), Ok(config));
+    }
+
+    #[test]
+    fn lists_and_sizes_come_in_the_forms_people_write() {
+        let config = read(
+            r#"{"listen": "127.0.0.1:0, [::1]:0",
+                "tracker": {"memory_max": "512 MiB", "external_ips": ["192.0.2.1"]},
+                "http": {"head_bytes_max": 4096, "trusted_proxies": ["10.0.0.0/8", "::1"]}}"#,
+        )
+        .unwrap();
+        assert_eq!(config.listen, ["127.0.0.1:0".parse().unwrap(), "[::1]:0".parse().unwrap()]);
+        assert_eq!(config.tracker.memory_max, 512 << 20);
+        assert_eq!(config.http.head_bytes_max, 4096);
+        assert_eq!(config.http.trusted_proxies, ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_wrong_word_is_quoted() {
+        for (json, expected) in [
+            (r#"{"listen": "6969"}"#, "`6969` is not an address and port such as 0.0.0.0:6969 or [::]:6969"),
+            (r#"{"http": {"trusted_proxies": ["proxy"]}}"#, "`proxy` is not an address or a network"),
+            (r#"{"tracker": {"memory_max": "much"}}"#, "`much` is not a size"),
+            (r#"{"tracker": {"interval": 5}}"#, "unknown field `interval`"),
+            (r#"{"publish": "nobody"}"#, "unknown variant `nobody`, expected `anyone` or `token`"),
+        ] {
+            let error = read(json).unwrap_err();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_key_is_documented_with_its_default() {
+        let top = Config::KEYS
+            .iter()
+            .filter(|key| !Config::SECTIONS.iter().any(|(section, _)| *section == key.name));
+        for key in top.chain(Config::SECTIONS.iter().flat_map(|(_, keys)| keys.iter())) {
+            assert!(
+                key.doc.iter().any(|line| line.contains("Default: ")),
+                "`{}` does not tell its default",
+                key.name
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_follows_the_interval() {
+        let mut tracker = TrackerConfig::default();
+        assert_eq!(tracker.peer_ttl_secs(), 2 * 1980 + 60);
+        assert_eq!(tracker.interval_min_secs(), 300);
+        tracker.interval_secs = 60;
+        assert_eq!(tracker.peer_ttl_secs(), 2 * 66 + 60);
+        assert_eq!(tracker.interval_min_secs(), 60);
+        tracker.interval_secs = u32::MAX;
+        assert_eq!(tracker.peer_ttl_secs(), u32::MAX);
+        tracker.peer_ttl_secs = Some(7);
+        assert_eq!(tracker.peer_ttl_secs(), 7);
+    }
+}
