@@ -33,7 +33,12 @@ fn command(host: &Host, torrent: &Path, folder: &Path) -> Command {
     command.args(["--listen-port=6881", "--dht-listen-port=6881"]);
     // A ratio of 0 is none: it seeds until it is killed.
     command.args(["--seed-ratio=0.0", "--file-allocation=none", "--follow-torrent=false"]);
-    command.args(["--console-log-level=info", "--enable-color=false", "--summary-interval=0", "--show-console-readout=false"]);
+    command.args([
+        "--console-log-level=info",
+        "--enable-color=false",
+        "--summary-interval=0",
+        "--show-console-readout=false",
+    ]);
     command.arg(torrent);
     command
 }
