@@ -1,5 +1,7 @@
 //! Peers start, complete, join and stop, and each answer has the right counts: over every way in, and over all at once.
 
+#![expect(clippy::unwrap_used, reason = "a test may unwrap: its panic is its report")]
+
 use std::net::SocketAddr;
 
 use lab::http::Request;

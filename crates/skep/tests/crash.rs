@@ -1,5 +1,7 @@
 //! What was acknowledged is there after a crash.
 
+#![expect(clippy::unwrap_used, reason = "a test may unwrap: its panic is its report")]
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Mutex;

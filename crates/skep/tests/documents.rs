@@ -1,5 +1,7 @@
 //! What the documents tell people to type is there to be typed.
 
+#![expect(clippy::unwrap_used, reason = "a test may unwrap: its panic is its report")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -3,6 +3,8 @@
 //! Every program is on a host of its own. The clients hear of each other from the hub alone: whatever else they could
 //! find peers by is off.
 
+#![expect(clippy::unwrap_used, reason = "a test may unwrap: its panic is its report")]
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! How a hub stops, starts again, and refuses to start.
 
+#![expect(clippy::unwrap_used, reason = "a test may unwrap: its panic is its report")]
+
 use std::fs;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
