@@ -23,8 +23,10 @@ use std::thread;
 pub fn skip(reason: impl Display) {
     let thread = thread::current();
     let test = thread.name().unwrap_or("test");
-    // Not `eprintln!`, which the test runner keeps to itself while a test passes.
-    let _ = writeln!(io::stderr(), "skipped: {test}: {reason}");
+    let line = format!("skipped: {test}: {reason}\n");
+    // Not `eprintln!`, which the test runner keeps to itself while a test passes; and in one write, so that the lines
+    // of two tests do not mix.
+    let _ = io::stderr().write_all(line.as_bytes());
 }
 
 /// Where `program` is, looked for in `PATH` and in the folders that Debian keeps from ordinary users' `PATH`.
