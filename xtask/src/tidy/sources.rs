@@ -74,15 +74,19 @@ fn check_sleep(file: &File, findings: &mut Vec<Finding>) {
     }
     let in_test_folder = file.path.starts_with("crates/lab") || file.path.iter().any(|part| part == "tests");
     let all_tests = in_test_folder || file.path.ends_with("tests.rs");
-    let (before, tests) = match file.code.find("#[cfg(test)]") {
-        _ if all_tests => ("", file.code.as_str()),
-        Some(at) => file.code.split_at(at),
-        None => return,
-    };
+    let (before, tests) = if all_tests { ("", file.code.as_str()) } else { split_at_tests(&file.code) };
     if let Some(line) = line_with(tests, "sleep(") {
         let line = line + before.matches('\n').count();
         findings.push(file.finding(line, "a test sleeps; wait for a condition (`lab::wait`)"));
     }
+}
+
+/// Code, and the tests at its end. (`#[cfg(test)] mod tests;` only names a file.)
+fn split_at_tests(code: &str) -> (&str, &str) {
+    let mut marks = code.match_indices("#[cfg(test)]").map(|(at, _)| at);
+    let opens_block =
+        |at: &usize| code[*at..].lines().nth(1).is_some_and(|line| line.trim_end().ends_with('{'));
+    code.split_at(marks.find(opens_block).unwrap_or(code.len()))
 }
 
 /// The first line of `code` with `word` in it, from 1.
@@ -108,7 +112,7 @@ mod tests {
             ("crates/a/src/raw.rs", "\nunsafe { f() }\n"),
             (
                 "crates/a/src/timer.rs",
-                "sleep(x);\n#[cfg(test)]\nmod tests {\n    tokio::time::sleep(x);\n}\n",
+                "#[cfg(test)]\nmod more;\nsleep(x);\n#[cfg(test)]\nmod tests {\n    tokio::time::sleep(x);\n}\n",
             ),
             ("crates/a/tests/it.rs", "fn f() {\n    sleep(x);\n}\n"),
             ("crates/a/tests/fine.rs", "#[test]\nfn f() { assert_eq!(\"dbg!\", x) }\n"),
@@ -119,7 +123,7 @@ mod tests {
                 "crates/a/src/long.rs:801: 801 lines; at most 800: make two files of it",
                 "crates/a/src/lib.rs:2: `todo!`: write it",
                 "crates/a/src/raw.rs:2: `unsafe` in a file that is not on the list in xtask/src/tidy/sources.rs; do without",
-                "crates/a/src/timer.rs:4: a test sleeps; wait for a condition (`lab::wait`)",
+                "crates/a/src/timer.rs:6: a test sleeps; wait for a condition (`lab::wait`)",
                 "crates/a/tests/it.rs:2: a test sleeps; wait for a condition (`lab::wait`)",
             ]
         );
