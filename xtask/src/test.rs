@@ -40,6 +40,9 @@ const STEPS: &[Step] = &[
 /// The test targets in which real clients run.
 const CLIENT_TESTS: &[&str] = &["interop"];
 
+/// How many of those run at a time: they wait for clients' timers more than they work.
+const CLIENT_TEST_THREADS: &str = "8";
+
 /// The package whose test targets replay the fuzz targets.
 const FUZZ_PACKAGE: &str = "fuzz";
 
@@ -132,11 +135,12 @@ fn doctest(context: &mut Context<'_>) -> Result<(), String> {
 }
 
 fn fuzz(context: &mut Context<'_>) -> Result<(), String> {
-    context.some_tests("replay of the fuzz targets", |target| target.package == FUZZ_PACKAGE)
+    context.some_tests("replay of the fuzz targets", |target| target.package == FUZZ_PACKAGE, &[])
 }
 
 fn clients(context: &mut Context<'_>) -> Result<(), String> {
-    context.some_tests("test with real clients", TestTarget::drives_clients)
+    let options = ["--test-threads", CLIENT_TEST_THREADS];
+    context.some_tests("test with real clients", TestTarget::drives_clients, &options)
 }
 
 fn doc(context: &mut Context<'_>) -> Result<(), String> {
@@ -154,15 +158,23 @@ fn deny(context: &mut Context<'_>) -> Result<(), String> {
 }
 
 impl Context<'_> {
-    /// Runs the test targets that `wanted` picks; it is an error if there are none.
-    fn some_tests(&mut self, what: &str, wanted: fn(&TestTarget) -> bool) -> Result<(), String> {
+    /// Runs the test targets that `wanted` picks, with `options` for the test runner; it is an error if there are none.
+    fn some_tests(
+        &mut self,
+        what: &str,
+        wanted: fn(&TestTarget) -> bool,
+        options: &[&str],
+    ) -> Result<(), String> {
         let targets = test_targets(self.root)?;
-        let names: Vec<&str> =
-            targets.iter().filter(|target| wanted(target)).flat_map(|t| ["--test", &t.name]).collect();
-        if names.is_empty() {
+        let mut arguments = vec!["test", "--locked", "--workspace", "--no-fail-fast"];
+        let before = arguments.len();
+        arguments.extend(targets.iter().filter(|target| wanted(target)).flat_map(|t| ["--test", &t.name]));
+        if arguments.len() == before {
             return Err(format!("no {what} is there; it must have moved"));
         }
-        self.cargo(&[&["test", "--locked", "--workspace", "--no-fail-fast"], names.as_slice()].concat())
+        arguments.push("--");
+        arguments.extend(options);
+        self.cargo(&arguments)
     }
 
     fn cargo(&mut self, arguments: &[&str]) -> Result<(), String> {

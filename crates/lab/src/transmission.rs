@@ -41,8 +41,6 @@ impl Transmission {
         let downloads = folder.path().join("downloads");
         std::fs::create_dir(&downloads).expect("a folder for its downloads");
         let settings = json!({
-            "bind-address-ipv4": host.v4(),
-            "bind-address-ipv6": host.v6(),
             "cache-size-mb": 0,
             "dht-enabled": false,
             "download-dir": downloads,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 pub const SOON: Duration = Duration::from_secs(20);
 
 /// The pause between two looks.
-const PAUSE: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What `look` finds, as soon as it finds something.
 ///
