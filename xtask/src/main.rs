@@ -1,5 +1,6 @@
 //! `cargo xtask …`: what is done to this repository rather than by the program it holds.
 
+mod bench;
 mod run;
 mod setup;
 mod test;
@@ -22,11 +23,12 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let root = root();
     match arguments.as_slice() {
+        ["bench", rest @ ..] => bench::main(&root, rest),
         ["test", rest @ ..] => test::main(&root, rest),
         ["tidy"] => exit_code(tidy::run(&root)),
         ["setup"] => exit_code(setup::run()),
         ["help" | "--help" | "-h"] => {
-            print!("{USAGE}");
+            print!("{USAGE}{}", bench::USAGE);
             ExitCode::SUCCESS
         }
         [] => wrong_use("no chore is named"),
@@ -51,6 +53,6 @@ fn exit_code(result: Result<(), String>) -> ExitCode {
 }
 
 fn wrong_use(message: &str) -> ExitCode {
-    eprint!("error: {message}\n\n{USAGE}");
+    eprint!("error: {message}\n\n{USAGE}{}", bench::USAGE);
     ExitCode::from(2)
 }
