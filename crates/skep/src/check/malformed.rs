@@ -107,15 +107,26 @@ impl Thrower<'_> {
                 Ok(response) => self.response(&response, if_taken),
                 Err(miss) => (warn, miss.to_string()),
             };
+            if outcome == if_taken {
+                // Whoever may be listed now leaves as it came.
+                let _ = line.announce_query(&format!("{query}&event=stopped")).await;
+            }
             checks.push(Check::new(name, Some(3), outcome, detail));
         }
 
         let nothing = "x".repeat(LONG_QUERY_BYTES);
         let long = format!("info_hash={hash}&peer_id={id}&port={port}&left=1&{rest}&x={nothing}");
         let (outcome, detail) = match line.announce_query(&long).await {
+            // Which status says so does not matter.
+            Ok(http::Response { status: status @ 400.., .. }) => {
+                (Outcome::Pass, format!("HTTP status {status}"))
+            }
             Ok(response) => self.response(&response, warn),
             Err(miss) => (Outcome::Pass, miss.to_string()),
         };
+        if outcome == warn {
+            let _ = line.announce_query(&format!("{long}&event=stopped")).await;
+        }
         checks.push(Check::new("bounds the length of a query", None, outcome, detail));
         checks
     }
@@ -208,14 +219,21 @@ impl Thrower<'_> {
 
     async fn port_zero(&self, line: &udp::Line, connection: ConnectionId) -> Check {
         let nowhere = Peer { port: 0, ..*self.peer };
-        let announce = nowhere.announce(self.hash, Event::Started, 1);
-        let transaction = rand::random();
-        let mut request = Vec::new();
-        encode_announce_request(transaction, connection, &announce, b"", &mut request);
-        let (outcome, detail) = match said(line, &request, transaction).await {
+        let request = |event| {
+            let transaction = rand::random();
+            let mut request = Vec::new();
+            let announce = nowhere.announce(self.hash, event, 1);
+            encode_announce_request(transaction, connection, &announce, b"", &mut request);
+            (request, transaction)
+        };
+        let (outcome, detail) = match said(line, request(Event::Started)).await {
             Said::Nothing => (Outcome::Pass, "silence".to_owned()),
             Said::No(reason) => self.refused(&reason),
-            Said::Counts(_) | Said::Other => (Outcome::Warn, "it is taken for a right announce".to_owned()),
+            Said::Counts(_) | Said::Other => {
+                // Whoever may be listed now leaves as it came.
+                said(line, request(Event::Stopped)).await;
+                (Outcome::Warn, "it is taken for a right announce".to_owned())
+            }
         };
         Check::new("refuses port 0", Some(15), outcome, detail)
     }
@@ -226,7 +244,7 @@ impl Thrower<'_> {
         let hashes = std::iter::repeat_n(self.hash, SCRAPE_HASHES_MAX);
         encode_scrape_request(transaction, connection, hashes, &mut request);
         request.extend_from_slice(&self.hash.0);
-        let (outcome, detail) = match said(line, &request, transaction).await {
+        let (outcome, detail) = match said(line, (request, transaction)).await {
             Said::Nothing => (Outcome::Pass, "silence".to_owned()),
             Said::No(reason) => self.refused(&reason),
             Said::Counts(n @ ..=SCRAPE_HASHES_MAX) => (Outcome::Pass, format!("{n} are answered")),
@@ -245,8 +263,8 @@ enum Said {
     Other,
 }
 
-async fn said(line: &udp::Line, request: &[u8], transaction: u32) -> Said {
-    let Some(answer) = line.throw(request, transaction).await else { return Said::Nothing };
+async fn said(line: &udp::Line, (request, transaction): (Vec<u8>, u32)) -> Said {
+    let Some(answer) = line.throw(&request, transaction).await else { return Said::Nothing };
     match decode_reply(&answer, line.families).map(|reply| reply.body) {
         Ok(ReplyBody::Error(reason)) => Said::No(reason.into_owned()),
         Ok(ReplyBody::Scrape(counts)) => Said::Counts(counts.len()),
