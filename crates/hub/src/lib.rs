@@ -1,5 +1,11 @@
 //! The hub: sockets, policy, storage, HTTP API and web page around the swarm registry.
 
+pub mod catalogue;
 pub mod config;
+pub mod legacy;
+pub mod listener;
+pub mod similar;
+pub mod store;
+pub mod tracker;
 
 pub use config::{Config, ConfigError, Publish};

@@ -1,6 +1,6 @@
 //! What can be typed: one struct a subcommand. The texts here are the manual.
 
-use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,12 +27,12 @@ Examples:
   skep serve                         a hub on port 6969, over HTTP and UDP
   skep make ./dataset                dataset.torrent, to be shared by any client
   skep add dataset.torrent           the hub now lists it
-  skep -t hub.example:6969 ls        what another hub lists
+  skep ls -t hub.example:6969        what another hub lists
 
 Configuration:
-  Each setting has a default. What skep.toml says overrides it, then environment variables (SKEP_ and
-  the key in capitals, levels joined by two underscores: SKEP_TRACKER__INTERVAL_SECS=900), then flags.
-  `skep config show` lists all settings, what they mean and who set them.
+  Each setting has a default. A file skep.toml overrides it, then environment variables (SKEP_ and
+  the key in capitals, levels joined by two underscores: SKEP_TRACKER__INTERVAL_SECS=900), then
+  flags. `skep config show` lists all settings, what they mean and who set them.
 
 Exit codes:
   0  what was asked is done
@@ -51,12 +51,15 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Make(Make),
+    Show(Show),
     Add(Add),
     Ls(Ls),
     Find(Find),
     Config(Config),
     Import(Import),
     Export(Export),
+    Check(Check),
     Completions(Completions),
     Man(Man),
 }
@@ -64,11 +67,11 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Verbosity {
     /// Tell more: once for details, twice for everything
-    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, display_order = 900, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub(crate) verbose: u8,
 
     /// Tell less: no progress and no remarks; twice leaves errors only
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, display_order = 900, action = clap::ArgAction::Count)]
     pub(crate) quiet: u8,
 }
 
@@ -81,60 +84,137 @@ impl Verbosity {
     }
 }
 
+/// Where the configuration is.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Configuration")]
 pub(crate) struct ConfigArgs {
     /// Configuration file [env: SKEP_CONFIG] [default: skep.toml here, or in the platform's configuration directory]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
+}
 
+/// Where the hub of this machine keeps its state, and with it the admin token.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Configuration")]
+pub(crate) struct StateArgs {
     /// Where the hub keeps what must last [env: SKEP_STATE_DIR] [default: skep in the platform's data directory]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) state_dir: Option<PathBuf>,
 }
 
-/// How to reach a hub.
+/// Which hub to talk to.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Hub")]
 pub(crate) struct HubArgs {
     /// The hub's address: http://HOST:PORT or HOST:PORT [env: SKEP_TRACKER] [default: http://localhost:6969]
     #[arg(short, long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) tracker: Option<String>,
-
-    /// The hub's admin token; on the hub's machine it is found by itself [env: SKEP_ADMIN_TOKEN]
-    #[arg(long, value_name = "TOKEN", hide_env_values = true)]
-    pub(crate) admin_token: Option<String>,
-
-    #[command(flatten)]
-    pub(crate) config: ConfigArgs,
 }
 
-/// Run a hub: tracker over HTTP and UDP, catalogue and web page
-///
-/// Listens on port 6969 of all addresses unless told otherwise, and answers until it gets SIGINT or SIGTERM; then it
-/// answers what is in hand, saves its state and exits within 5 seconds. A second signal ends it at once.
+/// The right to change what a hub has.
 #[derive(Debug, Clone, Default, Args)]
-#[command(after_help = "\
-Examples:
-  skep serve
-  skep serve --listen 127.0.0.1:7000 --state-dir ./hub
-  SKEP_TRACKER__INTERVAL_SECS=600 skep serve")]
-pub(crate) struct Serve {
-    #[command(flatten)]
-    pub(crate) config: ConfigArgs,
-
-    /// Address and port for HTTP and UDP; repeat it for several. Port 0 is any free port
-    /// [env: SKEP_LISTEN] [default: 0.0.0.0:6969 and [::]:6969]
-    #[arg(long, value_name = "ADDR:PORT")]
-    pub(crate) listen: Vec<SocketAddr>,
-
-    /// Write a JSON file with the process's id and the bound addresses once all sockets are bound; it is removed when
-    /// the hub stops
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) ready_file: Option<PathBuf>,
-
-    /// Admin token, instead of the one that is made at first start; a flag is seen by all users of the machine, so the
-    /// variable is the better place [env: SKEP_ADMIN_TOKEN]
+#[command(next_help_heading = "Hub")]
+pub(crate) struct AdminArgs {
+    /// The hub's admin token; on the hub's machine it is found by itself [env: SKEP_ADMIN_TOKEN]
     #[arg(long, value_name = "TOKEN")]
     pub(crate) admin_token: Option<String>,
+}
+
+/// Make a .torrent of files and folders
+///
+/// The file is called after what it holds, such as dataset.torrent, and lies in the working directory unless --output
+/// says otherwise. A folder's files come sorted, so that the same files and options give the same torrent, but for the
+/// date, which --no-date leaves out.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep make ./dataset -t http://hub.example:6969/announce
+  skep make ./dataset --private --comment 'spring release' -o spring.torrent
+  skep make a.bin b.bin --name pair --no-date --json")]
+pub(crate) struct Make {
+    /// What to share: one file or folder, or several with --name
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// Where to write the torrent; - is standard output [default: NAME.torrent]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Replace the file if it is there
+    #[arg(short, long)]
+    pub(crate) force: bool,
+
+    /// Print what `skep show --json` would, instead of a few lines
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) content: MakeContent,
+}
+
+/// What a new torrent says.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Content")]
+pub(crate) struct MakeContent {
+    /// Announce URL; repeat it for fallbacks, or join URLs that are to be tried in any order with commas
+    #[arg(short, long = "tracker", value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) trackers: Vec<String>,
+
+    /// Address that serves the same files over HTTP or FTP; repeat it for several
+    #[arg(short, long = "web-seed", value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) web_seeds: Vec<String>,
+
+    /// Name of the torrent [default: that of the file or folder]
+    #[arg(short, long)]
+    pub(crate) name: Option<String>,
+
+    /// Let clients learn of peers from these trackers only (BEP 27)
+    #[arg(short, long)]
+    pub(crate) private: bool,
+
+    /// Remark for people
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) comment: Option<String>,
+
+    /// Tell this copy of the files apart from others: another source is another info hash
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) source: Option<String>,
+
+    /// Program or person that made it
+    #[arg(long, value_name = "TEXT", default_value = concat!("Skep ", env!("CARGO_PKG_VERSION")))]
+    pub(crate) created_by: String,
+
+    /// Leave out the date
+    #[arg(long)]
+    pub(crate) no_date: bool,
+
+    /// Bytes in a piece: a power of two from 16 KiB to 256 MiB [default: by size]
+    #[arg(short = 'l', long, value_name = "SIZE", value_parser = hub::config::parse_size)]
+    pub(crate) piece_length: Option<u64>,
+
+    /// Take symbolic links inside a folder for what they point at, instead of leaving them out
+    #[arg(long)]
+    pub(crate) follow_links: bool,
+
+    /// Threads that hash [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+}
+
+/// Print what a .torrent says
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep show dataset.torrent
+  skep show --json dataset.torrent | jq -r .magnet")]
+pub(crate) struct Show {
+    /// The .torrent file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+
+    /// Print a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Register .torrent files with a hub
@@ -173,6 +253,15 @@ pub(crate) struct Add {
 
     #[command(flatten)]
     pub(crate) hub: HubArgs,
+
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
 }
 
 /// List the hub's catalogue, with seeders and leechers
@@ -218,6 +307,9 @@ pub(crate) struct ListArgs {
 
     #[command(flatten)]
     pub(crate) hub: HubArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
 }
 
 /// Show or check the configuration
@@ -245,17 +337,29 @@ pub(crate) enum ConfigCommand {
     ///
     /// Exits with 0 if nothing is, with 2 and a line for each fault otherwise.
     #[command(after_help = "Example:\n  skep config check --config /etc/skep.toml")]
-    Check(ConfigArgs),
+    Check(ConfigCheck),
 }
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ConfigShow {
-    #[command(flatten)]
-    pub(crate) config: ConfigArgs,
-
     /// Print one JSON object instead, without remarks
     #[arg(long)]
     pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConfigCheck {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
 }
 
 /// Bring in the state file of an older tracker
@@ -277,6 +381,15 @@ pub(crate) struct Import {
 
     #[command(flatten)]
     pub(crate) hub: HubArgs,
+
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
 }
 
 /// Write the hub's whole catalogue to standard output
@@ -300,6 +413,36 @@ pub(crate) struct Export {
 
     #[command(flatten)]
     pub(crate) hub: HubArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+/// Test any tracker, over UDP or HTTP, and say what is wrong with it
+///
+/// Speaks as three made-up peers about made-up torrents, compares the answers with the specifications, and then sends
+/// what no client should send. The peers say goodbye at the end. Exits with 1 if anything does not hold.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep check udp://tracker.example:6969
+  skep check http://localhost:6969/announce --json | jq '.checks[] | select(.outcome == \"fail\")'")]
+pub(crate) struct Check {
+    /// The tracker: udp://HOST:PORT, or an http:// or https:// announce URL
+    #[arg(value_hint = ValueHint::Url)]
+    pub(crate) url: String,
+
+    /// Seconds that one answer may take
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds_not_zero)]
+    pub(crate) timeout: Duration,
+
+    /// Times that a datagram is sent if it is not answered
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) tries: u32,
+
+    /// Print a JSON object: {url, address, checks: [{name, bep, outcome, detail}]}
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Print a completion script for a shell

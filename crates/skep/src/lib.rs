@@ -3,6 +3,7 @@
 //! [`run`] does everything in an [`Env`](env::Env), so that a test can run a command and read what it wrote; the
 //! process's own streams and variables appear in `main.rs` alone.
 
+mod atomic;
 pub mod check;
 mod cli;
 mod client;

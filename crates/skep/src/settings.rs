@@ -3,6 +3,7 @@
 mod layers;
 mod unknown;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
@@ -11,10 +12,8 @@ use figment::value::{Dict, Value};
 use hub::config::Key;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::ConfigArgs;
 use crate::env::Env;
 use crate::exit::Failure;
-use layers::Layer;
 
 /// The hub that commands talk to unless told otherwise.
 pub(crate) const TRACKER_DEFAULT: &str = "http://localhost:6969";
@@ -60,32 +59,35 @@ impl Default for ClientConfig {
     }
 }
 
-/// A flag that overrides a key: its name, the key, and what it says.
-pub(crate) type Override = (&'static str, &'static str, String);
+/// The flags that say what the configuration says too.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Flags {
+    /// `--config`
+    pub(crate) config: Option<PathBuf>,
+    /// `--state-dir`
+    pub(crate) state_dir: Option<PathBuf>,
+    /// `--tracker`
+    pub(crate) tracker: Option<String>,
+    /// `--admin-token`
+    pub(crate) admin_token: Option<String>,
+    /// `--listen`
+    pub(crate) listen: Vec<SocketAddr>,
+}
 
 impl Settings {
-    /// Reads all layers. `overrides` are the flags beyond those of `args`.
+    /// Reads all layers.
     ///
     /// # Errors
     /// [`Failure::Misuse`] with a line for each fault: the file or variable, the key, and what would be right.
-    pub(crate) fn load(env: &Env, args: &ConfigArgs, overrides: Vec<Override>) -> Result<Self, Failure> {
-        let file = find_file(env, args)?;
+    pub(crate) fn load(env: &Env, flags: &Flags) -> Result<Self, Failure> {
+        let file = find_file(env, flags)?;
         let mut layers = vec![layers::defaults(env)?];
         if let Some(path) = &file {
             layers.push(layers::file(path, &shown(env, path))?);
         }
         let known = unknown::Known::new();
         layers.extend(layers::variables(env, &known)?);
-        let state_dir = match &args.state_dir {
-            Some(path) => Some(("--state-dir", "state_dir", text(&env.path(path))?)),
-            None => None,
-        };
-        layers.extend(
-            state_dir
-                .into_iter()
-                .chain(overrides)
-                .map(|(flag, key, value)| Layer::one(flag, key, value.into())),
-        );
+        layers.extend(layers::flags(env, flags)?);
 
         let faults: Vec<String> = layers.iter().flat_map(|layer| known.faults(layer)).collect();
         if !faults.is_empty() {
@@ -141,8 +143,8 @@ impl Settings {
     }
 }
 
-fn find_file(env: &Env, args: &ConfigArgs) -> Result<Option<PathBuf>, Failure> {
-    let named = args.config.as_deref().or_else(|| env.var("SKEP_CONFIG").map(Path::new));
+fn find_file(env: &Env, flags: &Flags) -> Result<Option<PathBuf>, Failure> {
+    let named = flags.config.as_deref().or_else(|| env.var("SKEP_CONFIG").map(Path::new));
     if let Some(path) = named {
         return Ok(Some(env.path(path)));
     }

@@ -6,7 +6,14 @@
 mod announce;
 mod endpoint;
 mod info_hash;
+mod registry;
+#[cfg(test)]
+mod testing;
 
 pub use announce::{Announce, Counts, Detail, Event, Families, PeerId, Reply, Seconds, Want};
 pub use endpoint::{Endpoint, Port};
 pub use info_hash::{InfoHash, InfoHashError};
+pub use registry::{
+    Config, ExportCursor, Full, Outcome, PeerRecord, Population, Registry, Role, Shed, Stats, SwarmView,
+    Swept,
+};

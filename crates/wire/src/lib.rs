@@ -7,14 +7,16 @@
 //!
 //! This crate is pure: no sockets, files, threads, clocks or randomness.
 
-mod announce;
 pub mod bencode;
+pub mod hash_text;
 pub mod http;
 pub mod magnet;
-mod malformed;
 pub mod metainfo;
-mod passkey;
 pub mod udp;
+
+mod announce;
+mod malformed;
+mod passkey;
 
 pub use announce::Announce;
 pub use malformed::Malformed;

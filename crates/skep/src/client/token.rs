@@ -77,3 +77,52 @@ fn read(path: &Path) -> io::Result<String> {
     }
     Ok(token.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::Env;
+    use crate::settings::Flags;
+
+    /// The token that is shown to `hub` where the state directory, the configuration file and `variable` hold one.
+    fn shown_to(hub: &str, in_file: bool, variable: bool) -> Result<String, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut env = Env::new(Vec::new(), Vec::new(), dir.path().to_owned());
+        env.data_dir = Some(dir.path().to_owned());
+        std::fs::create_dir(dir.path().join("skep")).unwrap();
+        std::fs::write(dir.path().join("skep").join(TOKEN_FILE), "kept\n").unwrap();
+        if in_file {
+            std::fs::write(dir.path().join("skep.toml"), "admin_token = \"configured\"").unwrap();
+        }
+        if variable {
+            env.vars.insert("SKEP_ADMIN_TOKEN".to_owned(), "stated".into());
+        }
+        let settings = Settings::load(&env, &Flags::default()).unwrap();
+        match Token::find(&settings, &HubUrl::parse(hub).unwrap()) {
+            Token::Known(token) => Ok(token),
+            Token::Unknown(why) => Err(why),
+        }
+    }
+
+    #[test]
+    fn a_token_that_lies_here_is_for_the_hub_here() {
+        assert_eq!(shown_to("localhost", false, false), Ok("kept".to_owned()));
+        assert_eq!(shown_to("localhost", true, false), Ok("configured".to_owned()));
+        assert_eq!(shown_to("localhost", true, true), Ok("stated".to_owned()));
+        assert_eq!(shown_to("192.0.2.1", true, true), Ok("stated".to_owned()));
+        for in_file in [false, true] {
+            let why = shown_to("192.0.2.1", in_file, false).unwrap_err();
+            assert_eq!(why, "the one of this machine is not shown to http://192.0.2.1:6969");
+        }
+    }
+
+    #[test]
+    fn a_file_that_holds_no_token_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(TOKEN_FILE);
+        for text in ["", "  \n", "two words", "é"] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(read(&path).unwrap_err().to_string(), "it does not hold a token");
+        }
+    }
+}

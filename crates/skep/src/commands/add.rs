@@ -5,12 +5,12 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::settings;
 use crate::cli::Add;
 use crate::client::Client;
 use crate::env::Env;
 use crate::exit::{Failure, Outcome};
 use crate::format::plain;
+use crate::settings::{Flags, Settings};
 use send::{Fate, Sender};
 
 /// What became of one file.
@@ -30,7 +30,14 @@ struct Tally {
 }
 
 pub(super) async fn run(args: &Add, env: &mut Env) -> Outcome {
-    let settings = settings(env, &args.hub)?;
+    let flags = Flags {
+        config: args.config.config.clone(),
+        state_dir: args.state.state_dir.clone(),
+        tracker: args.hub.tracker.clone(),
+        admin_token: args.admin.admin_token.clone(),
+        ..Flags::default()
+    };
+    let settings = Settings::load(env, &flags)?;
     let client = Client::new(&settings, args.timeout)?;
     let files = files::collect(&args.paths, env)?;
     let bar = env.bar(files.len() as u64, "{bar:30} {pos}/{len} {wide_msg}");

@@ -3,10 +3,10 @@ use std::fmt::Write as _;
 use hub::config::{Config, Key};
 use toml::{Table, Value};
 
-use crate::cli::{ConfigArgs, ConfigCommand, ConfigShow};
+use crate::cli::{ConfigArgs, ConfigCheck, ConfigCommand, ConfigShow, StateArgs};
 use crate::env::Env;
 use crate::exit::{Failure, Outcome};
-use crate::settings::{CLIENT_SECTION, FILE_NAME, Settings};
+use crate::settings::{CLIENT_SECTION, FILE_NAME, Flags, Settings};
 
 pub(super) fn run(command: &ConfigCommand, env: &mut Env) -> Outcome {
     match command {
@@ -15,8 +15,8 @@ pub(super) fn run(command: &ConfigCommand, env: &mut Env) -> Outcome {
     }
 }
 
-fn check(args: &ConfigArgs, env: &mut Env) -> Outcome {
-    let settings = Settings::load(env, args, Vec::new())?;
+fn check(args: &ConfigCheck, env: &mut Env) -> Outcome {
+    let settings = settings(env, &args.config, &args.state)?;
     settings.check()?;
     match &settings.file {
         Some(path) => writeln!(env.stdout, "{} is right", path.display())?,
@@ -26,7 +26,7 @@ fn check(args: &ConfigArgs, env: &mut Env) -> Outcome {
 }
 
 fn show(args: &ConfigShow, env: &mut Env) -> Outcome {
-    let settings = Settings::load(env, &args.config, Vec::new())?;
+    let settings = settings(env, &args.config, &args.state)?;
     let values = values(&settings).map_err(Failure::failed)?;
     let text = if args.json {
         serde_json::to_string_pretty(&values).map_err(Failure::failed)? + "\n"
@@ -34,6 +34,12 @@ fn show(args: &ConfigShow, env: &mut Env) -> Outcome {
         document(&settings, &values)
     };
     Ok(env.stdout.write_all(text.as_bytes())?)
+}
+
+fn settings(env: &Env, config: &ConfigArgs, state: &StateArgs) -> Result<Settings, Failure> {
+    let flags =
+        Flags { config: config.config.clone(), state_dir: state.state_dir.clone(), ..Flags::default() };
+    Settings::load(env, &flags)
 }
 
 /// All that is configured, without the secret.

@@ -1,16 +1,18 @@
 use serde_json::Value;
 
 use super::list::PAGE_TORRENTS;
-use super::settings;
 use crate::cli::Export;
 use crate::client::{Client, TIMEOUT_DEFAULT};
 use crate::env::Env;
 use crate::exit::Outcome;
 use crate::format::plural;
+use crate::settings::{Flags, Settings};
 
 /// Prints every torrent with all that the hub tells of it, a page at a time.
 pub(super) async fn run(args: &Export, env: &mut Env) -> Outcome {
-    let settings = settings(env, &args.hub)?;
+    let flags =
+        Flags { config: args.config.config.clone(), tracker: args.hub.tracker.clone(), ..Flags::default() };
+    let settings = Settings::load(env, &flags)?;
     let client = Client::new(&settings, TIMEOUT_DEFAULT)?;
     let mut exported: u64 = 0;
     let mut cursor: Option<String> = None;

@@ -7,12 +7,12 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::settings;
 use crate::cli::Import;
 use crate::client::{Auth, Body, Client};
 use crate::env::Env;
 use crate::exit::{Failure, Outcome};
 use crate::format::{plain, plural, size};
+use crate::settings::{Flags, Settings};
 
 /// Bytes that a state file may have: it is read whole, here and by the hub.
 const STATE_BYTES_MAX: u64 = 1 << 30;
@@ -33,7 +33,14 @@ struct Imported {
 }
 
 pub(super) async fn run(args: &Import, env: &mut Env) -> Outcome {
-    let settings = settings(env, &args.hub)?;
+    let flags = Flags {
+        config: args.config.config.clone(),
+        state_dir: args.state.state_dir.clone(),
+        tracker: args.hub.tracker.clone(),
+        admin_token: args.admin.admin_token.clone(),
+        ..Flags::default()
+    };
+    let settings = Settings::load(env, &flags)?;
     let client = Client::new(&settings, IMPORT_TIMEOUT)?;
     let shown = args.file.display().to_string();
     let bytes = read(&env.path(&args.file), &shown)?;

@@ -2,19 +2,21 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use super::settings;
 use crate::cli::ListArgs;
 use crate::client::{Client, TIMEOUT_DEFAULT, Torrent};
 use crate::env::Env;
 use crate::exit::Outcome;
 use crate::format::{plain, size};
+use crate::settings::{Flags, Settings};
 
 /// Torrents that one request asks for.
 pub(super) const PAGE_TORRENTS: usize = 100;
 
 /// Prints the catalogue, or what of it matches `words`, page by page: the list is never held whole.
 pub(super) async fn run(words: Option<&str>, args: &ListArgs, env: &mut Env) -> Outcome {
-    let settings = settings(env, &args.hub)?;
+    let flags =
+        Flags { config: args.config.config.clone(), tracker: args.hub.tracker.clone(), ..Flags::default() };
+    let settings = Settings::load(env, &flags)?;
     let client = Client::new(&settings, TIMEOUT_DEFAULT)?;
     let mut left = args.limit.unwrap_or(usize::MAX);
     let mut cursor: Option<String> = None;

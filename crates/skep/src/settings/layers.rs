@@ -8,7 +8,7 @@ use figment::{Metadata, Profile, Provider};
 use serde::Serialize;
 
 use super::unknown::{Form, Known};
-use super::{CLIENT_SECTION, ClientConfig};
+use super::{CLIENT_SECTION, ClientConfig, Flags};
 use crate::env::Env;
 use crate::exit::Failure;
 
@@ -120,6 +120,21 @@ pub(super) fn variables(env: &Env, known: &Known) -> Result<Vec<Layer>, Failure>
         Ok(Layer::one(name, &key, value))
     })
     .collect()
+}
+
+/// What the flags say, a layer for each.
+pub(super) fn flags(env: &Env, flags: &Flags) -> Result<Vec<Layer>, Failure> {
+    let state_dir = flags.state_dir.as_ref().map(|path| super::text(&env.path(path))).transpose()?;
+    let texts = [
+        ("--state-dir", "state_dir", state_dir),
+        ("--tracker", "client.tracker", flags.tracker.clone()),
+        ("--admin-token", "admin_token", flags.admin_token.clone()),
+    ];
+    let texts =
+        texts.into_iter().filter_map(|(flag, key, text)| Some(Layer::one(flag, key, Value::from(text?))));
+    let listen: Vec<String> = flags.listen.iter().map(ToString::to_string).collect();
+    let listen = (!listen.is_empty()).then(|| Layer::one("--listen", "listen", Value::from(listen)));
+    Ok(texts.chain(listen).collect())
 }
 
 fn is_or_continues(name: &str, other: &str) -> bool {

@@ -12,6 +12,9 @@ const ALIKE_MIN: f64 = 0.8;
 /// Keys whose value is text even where it looks like a number or has no default to tell.
 const TEXTS: [&str; 4] = ["admin_token", "client.tracker", "log.level", "state_dir"];
 
+/// Where to look when nothing is alike.
+const ADVICE: &str = "`skep config show` lists all keys";
+
 /// How a key's value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
@@ -59,44 +62,68 @@ impl Known {
                     Value::Dict(_, keys) => self.section_faults(layer, name, keys, &mut faults),
                     _ => faults.push(not_a_value(layer, name)),
                 }
+            } else if matches!(value, Value::Dict(..)) && !layer.name.starts_with(PREFIX) {
+                faults.push(self.section_fault(layer, name));
             } else if self.form(name).is_none() {
-                faults.push(self.fault(layer, name));
+                faults.push(self.key_fault(layer, &whole_key(name, value)));
             }
         }
         faults
     }
 
+    fn section_fault(&self, layer: &Layer, section: &str) -> String {
+        let alike = |name: &&str| strsim::jaro_winkler(name, section);
+        let near = self.sections.iter().copied().max_by(|a, b| alike(a).total_cmp(&alike(b)));
+        let advice = match near.filter(|name| alike(name) >= ALIKE_MIN) {
+            Some(near) => format!("did you mean [{near}]?"),
+            None => ADVICE.to_owned(),
+        };
+        format!("{}: there is no section [{section}]; {advice}", layer.name)
+    }
+
     fn section_faults(&self, layer: &Layer, section: &str, keys: &Dict, faults: &mut Vec<String>) {
         let unknown =
             keys.keys().map(|key| format!("{section}.{key}")).filter(|key| self.form(key).is_none());
-        faults.extend(unknown.map(|key| self.fault(layer, &key)));
+        faults.extend(unknown.map(|key| self.key_fault(layer, &key)));
     }
 
-    fn fault(&self, layer: &Layer, key: &str) -> String {
+    fn key_fault(&self, layer: &Layer, key: &str) -> String {
         let spelled = |key: &str| match layer.name.starts_with(PREFIX) {
             true => variable_of(key),
             false => format!("`{key}`"),
         };
         let advice = match self.nearest(key) {
             Some(near) => format!("did you mean {}?", spelled(near)),
-            None => "`skep config show` lists all keys".to_owned(),
+            None => ADVICE.to_owned(),
         };
         format!("{}: there is no key `{key}`; {advice}", layer.name)
     }
 
-    /// The key most like `key`: the same name in another section first, then the most similar.
+    /// The key most like `key`, by its whole name or by the last level of it; of several the first in the file.
     fn nearest(&self, key: &str) -> Option<&str> {
         let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
         let alike = |name: &str| {
             let whole = strsim::jaro_winkler(name, key);
-            whole.max(strsim::jaro_winkler(&last(name), &last(key)) - 0.01)
+            whole.max(strsim::jaro_winkler(&last(name), &last(key)))
         };
         let scored = self.keys.iter().map(|(name, _)| (alike(name), name.as_str()));
-        scored
-            .filter(|(score, _)| *score >= ALIKE_MIN)
-            .max_by(|a, b| a.0.total_cmp(&b.0))
-            .map(|(_, name)| name)
+        let near = scored.filter(|(score, _)| *score >= ALIKE_MIN);
+        // `max_by` would take the last of equals.
+        near.rev().max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
     }
+}
+
+/// The whole name of the one key that a variable sets, as deep as it is nested.
+fn whole_key(name: &str, value: &Value) -> String {
+    let mut key = name.to_owned();
+    let mut value = value;
+    while let Value::Dict(_, below) = value
+        && let Some((name, deeper)) = below.iter().next()
+    {
+        key = format!("{key}.{name}");
+        value = deeper;
+    }
+    key
 }
 
 fn not_a_value(layer: &Layer, section: &str) -> String {

@@ -1,0 +1,212 @@
+//! The one door: every listener comes here, whatever its protocol.
+//!
+//! Nothing here waits. There is no disk, no network and no `.await`; a lock is held for one swarm's update. What must
+//! last is handed to [`Events`], which must not wait either.
+
+mod addresses;
+mod counters;
+mod refusal;
+mod shards;
+mod view;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+use swarm::{Announce, Counts, Detail, Event, Families, InfoHash, Registry, Reply, Seconds, Want};
+
+use crate::config::TrackerConfig;
+use addresses::Addresses;
+use shards::Shards;
+
+pub use counters::{Counters, Metric};
+pub use refusal::Refusal;
+pub use view::{PeerView, TrackerStats};
+
+/// Swarms, policy and counters behind one `announce` and one `scrape`.
+pub struct Tracker {
+    config: TrackerConfig,
+    addresses: Addresses,
+    shards: Shards,
+    counters: Mutex<Vec<Arc<Counters>>>,
+    started: Instant,
+    events: Box<dyn Events>,
+}
+
+/// What the tracker reports to whoever keeps things for good. Implementations return at once.
+pub trait Events: Send + Sync {
+    /// A download of `hash` was completed.
+    fn completed(&self, hash: InfoHash);
+}
+
+/// What a thread that serves announces owns: its dice, its answer, its counters.
+pub struct Worker {
+    /// The peers and counts of the last announce.
+    pub reply: Reply,
+    /// What this thread has counted.
+    pub counters: Arc<Counters>,
+    rng: SmallRng,
+    now: Seconds,
+}
+
+/// Who asks, as the listener knows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker<'a> {
+    /// Where the request came from, with trusted proxies taken off.
+    pub ip: IpAddr,
+    /// Which peers it can be told.
+    pub families: Families,
+    /// Whether it wants the peers' ids.
+    pub ids: bool,
+    /// What its program calls itself, where the protocol says so.
+    pub user_agent: Option<&'a [u8]>,
+}
+
+/// What an announce is answered, beside [`Worker::reply`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// Seconds until the next announce.
+    pub interval_secs: u32,
+    /// Seconds before which there should be none.
+    pub interval_min_secs: u32,
+    /// How the asker is seen from outside (BEP 24).
+    pub external_ip: IpAddr,
+}
+
+impl Tracker {
+    /// A tracker without swarms.
+    #[must_use]
+    pub fn new(config: &TrackerConfig, events: Box<dyn Events>) -> Self {
+        Self {
+            addresses: Addresses::new(&config.external_ips),
+            shards: Shards::new(config),
+            counters: Mutex::default(),
+            started: Instant::now(),
+            events,
+            config: config.clone(),
+        }
+    }
+
+    /// What a new serving thread needs.
+    #[must_use]
+    pub fn worker(&self) -> Worker {
+        let counters = Arc::<Counters>::default();
+        self.counters.lock().push(counters.clone());
+        Worker {
+            reply: Reply::default(),
+            counters,
+            rng: SmallRng::from_rng(&mut rand::rng()),
+            now: self.now(),
+        }
+    }
+
+    /// Takes note of a peer; whom it is told about is in `worker.reply`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`], in words for the person at the client.
+    pub fn announce(
+        &self,
+        asker: &Asker<'_>,
+        ask: &wire::Announce<'_>,
+        worker: &mut Worker,
+    ) -> Result<Answer, Refusal> {
+        let answer = self.admit(asker, ask, worker);
+        if let Err(refusal) = &answer {
+            worker.counters.add(refusal.metric(), 1);
+        }
+        answer
+    }
+
+    /// The counts of a swarm; `None` if nobody has announced it.
+    #[must_use]
+    pub fn scrape(&self, hash: &InfoHash) -> Option<Counts> {
+        self.shards.of(hash).lock().scrape(hash)
+    }
+
+    /// Seconds since the start.
+    #[must_use]
+    pub fn now(&self) -> Seconds {
+        // A hundred and thirty years pass before this is not exact.
+        Seconds::try_from(self.started.elapsed().as_secs()).unwrap_or(Seconds::MAX)
+    }
+
+    fn admit(
+        &self,
+        asker: &Asker<'_>,
+        ask: &wire::Announce<'_>,
+        worker: &mut Worker,
+    ) -> Result<Answer, Refusal> {
+        if ask.passkey.is_some() {
+            return Err(Refusal::PasskeyUnwanted);
+        }
+        let port = swarm::Port::new(ask.port).ok_or(Refusal::PortZero)?;
+        let stated_ip = ask.stated_ip.filter(|_| self.config.trust_stated_ip);
+        let seen_ip = stated_ip.unwrap_or(asker.ip).to_canonical();
+        let announce = Announce {
+            hash: ask.info_hash,
+            endpoint: swarm::Endpoint::new(self.addresses.listed(seen_ip), port),
+            left: ask.left,
+            event: ask.event,
+            want: self.want(asker, ask),
+            detail: (self.config.details_max > 0).then(|| detail(ask)),
+        };
+        let mut registry = self.shards.of(&announce.hash).lock();
+        let outcome = registry.announce(&announce, worker.now, &mut worker.rng, &mut worker.reply);
+        drop(registry);
+        let outcome = outcome.map_err(|swarm::Full| Refusal::Full)?;
+        if outcome.completed {
+            self.events.completed(announce.hash);
+            worker.counters.add(Metric::Completed, 1);
+        }
+        self.addresses.translate(&mut worker.reply, seen_ip);
+        Ok(Answer {
+            interval_secs: self.interval_secs(worker),
+            interval_min_secs: self.config.interval_min_secs(),
+            external_ip: self.addresses.external(seen_ip),
+        })
+    }
+
+    fn want(&self, asker: &Asker<'_>, ask: &wire::Announce<'_>) -> Want {
+        let peers = ask.want.unwrap_or(self.config.want_default).min(self.config.want_max);
+        Want { peers, families: asker.families, ids: asker.ids }
+    }
+
+    /// The interval, lengthened at random so that those who came together do not come back together.
+    fn interval_secs(&self, worker: &mut Worker) -> u32 {
+        let spread = u64::from(self.config.interval_longest_secs().saturating_sub(self.config.interval_secs));
+        let extra = (u64::from(worker.rng.next_u32()) * (spread + 1)) >> 32;
+        self.config.interval_secs.saturating_add(u32::try_from(extra).unwrap_or(0))
+    }
+}
+
+impl Worker {
+    /// Seconds since the tracker's start, at the last [`Worker::tick`].
+    #[must_use]
+    pub fn now(&self) -> Seconds {
+        self.now
+    }
+
+    /// Looks at the clock. Called once for each batch of requests: the tracker counts in seconds.
+    pub fn tick(&mut self, tracker: &Tracker) {
+        self.now = tracker.now();
+    }
+}
+
+fn detail(ask: &wire::Announce<'_>) -> Detail {
+    Detail {
+        peer_id: ask.peer_id,
+        uploaded: ask.uploaded,
+        downloaded: ask.downloaded,
+        left: ask.left.unwrap_or(if ask.event == Event::Completed { 0 } else { u64::MAX }),
+    }
+}
+
+/// A registry behind its lock.
+type Shard = Mutex<Registry>;
+
+#[cfg(test)]
+mod tests;

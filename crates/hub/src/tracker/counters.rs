@@ -1,0 +1,71 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What is counted, in the order in which it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metric {
+    /// Announces answered over UDP on an IPv4 socket.
+    AnnouncesUdp4,
+    /// Announces answered over UDP on an IPv6 socket.
+    AnnouncesUdp6,
+    /// Announces answered over HTTP.
+    AnnouncesHttp,
+    /// Connect requests answered (BEP 15).
+    Connects,
+    /// Scrapes answered over UDP.
+    ScrapesUdp,
+    /// Scrapes answered over HTTP.
+    ScrapesHttp,
+    /// Downloads completed.
+    Completed,
+    /// Announces refused because they named port 0.
+    RefusedPortZero,
+    /// Announces refused because they came with a passkey.
+    RefusedPasskey,
+    /// Announces refused for want of memory.
+    RefusedFull,
+    /// Requests that were none.
+    Malformed,
+    /// UDP requests whose connection id was not valid.
+    ConnectionIdInvalid,
+    /// UDP answers that the system did not take.
+    SendFailed,
+}
+
+impl Metric {
+    /// All, in order.
+    pub const ALL: [Self; 13] = [
+        Self::AnnouncesUdp4,
+        Self::AnnouncesUdp6,
+        Self::AnnouncesHttp,
+        Self::Connects,
+        Self::ScrapesUdp,
+        Self::ScrapesHttp,
+        Self::Completed,
+        Self::RefusedPortZero,
+        Self::RefusedPasskey,
+        Self::RefusedFull,
+        Self::Malformed,
+        Self::ConnectionIdInvalid,
+        Self::SendFailed,
+    ];
+}
+
+/// What one serving thread has counted. Aligned so that no two threads write to one cache line, nor to a pair of
+/// lines that the processor fetches together.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct Counters([AtomicU64; Metric::ALL.len()]);
+
+impl Counters {
+    /// Adds `n`. Only the thread that owns these counters calls it, so nothing is locked.
+    pub fn add(&self, metric: Metric, n: u64) {
+        let counter = &self.0[metric as usize];
+        counter.store(counter.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn get(&self, metric: Metric) -> u64 {
+        self.0[metric as usize].load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,253 @@
+//! The peers of one swarm and one address family, in one packed array.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
+
+use super::index::Index;
+use super::salt::Salt;
+use super::tick::Stamp;
+use crate::{Endpoint, Port};
+
+/// The compact form of an endpoint, as it is on the wire: 6 bytes (BEP 23) or 18 (BEP 7).
+pub(super) type Compact<const N: usize> = [u8; N];
+
+/// One peer: where it listens, and when it was last heard of. What it is (seeder, partial seed, leecher) is said by
+/// where in the array it stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slot<const N: usize> {
+    pub(super) address: Compact<N>,
+    pub(super) stamp: Stamp,
+}
+
+/// What a peer is to others. The order is that of the zones in the array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Has everything.
+    Seeder,
+    /// Has all it wants, but not everything (BEP 21).
+    Partial,
+    /// Still fetching.
+    Leecher,
+}
+
+/// Where in an array of peers each role stands: seeders, partial seeds, leechers, in this order.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Zones {
+    pub(super) seeders: usize,
+    pub(super) partials: usize,
+    pub(super) len: usize,
+}
+
+impl Zones {
+    pub(super) fn of(self, role: Role) -> Range<usize> {
+        let uploaders = self.seeders + self.partials;
+        match role {
+            Role::Seeder => 0..self.seeders,
+            Role::Partial => self.seeders..uploaders,
+            Role::Leecher => uploaders..self.len,
+        }
+    }
+
+    /// What the peer at `at` is.
+    pub(super) fn role(self, at: usize) -> Role {
+        if at < self.seeders {
+            Role::Seeder
+        } else if at < self.seeders + self.partials {
+            Role::Partial
+        } else {
+            Role::Leecher
+        }
+    }
+}
+
+/// Above this many peers a pack keeps an index by endpoint; below half of it the index is dropped again.
+const INDEX_FROM: usize = 256;
+
+/// Peers in three zones: seeders, partial seeds, leechers. So a seeder's answer (leechers only) is drawn from one
+/// unbroken range, and the counts are the zones' lengths.
+#[derive(Debug, Default)]
+pub(super) struct Pack<const N: usize> {
+    slots: Vec<Slot<N>>,
+    seeders: u32,
+    partials: u32,
+    index: Option<Box<Index>>,
+}
+
+impl<const N: usize> Pack<N> {
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(super) fn slots(&self) -> &[Slot<N>] {
+        &self.slots
+    }
+
+    pub(super) fn stamp_mut(&mut self, at: usize) -> Option<&mut Stamp> {
+        self.slots.get_mut(at).map(|slot| &mut slot.stamp)
+    }
+
+    pub(super) fn zones(&self) -> Zones {
+        Zones { seeders: self.seeders as usize, partials: self.partials as usize, len: self.slots.len() }
+    }
+
+    pub(super) fn find(&self, address: &Compact<N>, salt: &Salt) -> Option<usize> {
+        match &self.index {
+            None => self.slots.iter().position(|slot| slot.address == *address),
+            Some(index) => index.find(salt.hash(address), |at| self.slots[at as usize].address == *address),
+        }
+    }
+
+    /// Adds a peer that is not there yet, and says where.
+    pub(super) fn insert(&mut self, slot: Slot<N>, role: Role, salt: &Salt) -> usize {
+        if self.slots.len() == self.slots.capacity() {
+            self.slots.reserve_exact(growth(self.slots.len()));
+        }
+        self.slots.push(slot);
+        let mut at = self.slots.len() - 1;
+        // The zones behind the peer's own make room by moving their first member to their end.
+        for behind in [Role::Leecher, Role::Partial] {
+            if role < behind {
+                let first = self.zones().of(behind).start;
+                self.slots.swap(first, at);
+                self.reindex_moved(at, first, salt);
+                at = first;
+                match behind {
+                    Role::Leecher => self.partials += 1,
+                    Role::Partial | Role::Seeder => {
+                        self.partials -= 1;
+                        self.seeders += 1;
+                    }
+                }
+            }
+        }
+        let hash_of = hash_of(&self.slots, salt);
+        if let Some(index) = &mut self.index {
+            index.insert(at, self.slots.len(), hash_of);
+        } else if self.slots.len() > INDEX_FROM {
+            let capacity = self.slots.len() + growth(self.slots.len());
+            self.index = Some(Box::new(Index::of(self.slots.len(), capacity, hash_of)));
+        }
+        at
+    }
+
+    /// Takes the peer at `at` out; peers behind it move, those before it stay where they are.
+    pub(super) fn remove(&mut self, at: usize, salt: &Salt) {
+        let role = self.zones().role(at);
+        self.unindex(at, salt);
+        let mut hole = at;
+        for zone in [Role::Seeder, Role::Partial, Role::Leecher] {
+            if zone < role || self.zones().of(zone).is_empty() {
+                continue;
+            }
+            // The zone's last member fills the hole, and leaves one at the start of the next zone.
+            let last = self.zones().of(zone).end - 1;
+            if last != hole {
+                self.slots[hole] = self.slots[last];
+                self.reindex_moved(hole, last, salt);
+                hole = last;
+            }
+        }
+        self.slots.pop();
+        match role {
+            Role::Seeder => self.seeders -= 1,
+            Role::Partial => self.partials -= 1,
+            Role::Leecher => {}
+        }
+        self.shrink(salt);
+    }
+
+    /// Bytes on the heap.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let index = self.index.as_ref().map_or(0, |index| index.heap_bytes() + size_of::<Index>());
+        self.slots.capacity() * size_of::<Slot<N>>() + index
+    }
+
+    /// How many more bytes one more peer would take at most.
+    pub(super) fn growth_bytes(&self) -> usize {
+        let slots = if self.slots.len() == self.slots.capacity() {
+            growth(self.slots.len()) * size_of::<Slot<N>>()
+        } else {
+            0
+        };
+        let index = match &self.index {
+            Some(index) => index.growth_bytes(),
+            None if self.slots.len() == INDEX_FROM => 8 * INDEX_FROM * size_of::<u32>(),
+            _ => 0,
+        };
+        slots + index
+    }
+
+    /// Tells the index that the peer now at `at` stood at `was`, where nothing indexed stands any more.
+    fn reindex_moved(&mut self, at: usize, was: usize, salt: &Salt) {
+        let Some(index) = &mut self.index else { return };
+        if at == was {
+            return;
+        }
+        // When called, `slots[at]` is the moved peer, and the index still says `was`.
+        index.moved(salt.hash(&self.slots[at].address), was, at);
+    }
+
+    fn unindex(&mut self, at: usize, salt: &Salt) {
+        let Some(index) = &mut self.index else { return };
+        index.remove(salt.hash(&self.slots[at].address), at);
+    }
+
+    /// Gives memory back once a quarter or less of it is used.
+    fn shrink(&mut self, salt: &Salt) {
+        if self.index.is_some() && self.slots.len() < INDEX_FROM / 2 {
+            self.index = None;
+        }
+        let len = self.slots.len();
+        if self.slots.capacity() > 8 && len <= self.slots.capacity() / 4 {
+            self.slots.shrink_to(len + growth(len));
+            if let Some(index) = &mut self.index {
+                index.shrink_to(len + growth(len), hash_of(&self.slots, salt));
+            }
+        }
+    }
+}
+
+/// The hash of what stands at a position.
+fn hash_of<const N: usize>(slots: &[Slot<N>], salt: &Salt) -> impl Fn(u32) -> u64 {
+    |at| salt.hash(&slots[at as usize].address)
+}
+
+/// How many slots an array of `len` grows by: a quarter, so that little is reserved in vain.
+pub(super) const fn growth(len: usize) -> usize {
+    if len < 8 { 4 } else { len / 4 }
+}
+
+/// The compact forms of an endpoint, one per family.
+pub(super) enum Key {
+    V4(Compact<6>),
+    V6(Compact<18>),
+}
+
+impl From<Endpoint> for Key {
+    fn from(endpoint: Endpoint) -> Self {
+        let port = endpoint.port().get().to_be_bytes();
+        match endpoint.ip() {
+            IpAddr::V4(ip) => {
+                let [a, b, c, d] = ip.octets();
+                Self::V4([a, b, c, d, port[0], port[1]])
+            }
+            IpAddr::V6(ip) => {
+                let mut bytes = [0; 18];
+                bytes[..16].copy_from_slice(&ip.octets());
+                bytes[16..].copy_from_slice(&port);
+                Self::V6(bytes)
+            }
+        }
+    }
+}
+
+/// The endpoint that a stored compact form stands for.
+pub(super) fn endpoint<const N: usize>(address: &Compact<N>) -> Option<Endpoint> {
+    let (ip, port) = address.split_last_chunk::<2>()?;
+    let port = Port::new(u16::from_be_bytes(*port))?;
+    if let Ok(octets) = <[u8; 4]>::try_from(ip) {
+        return Some(Endpoint::V4(Ipv4Addr::from(octets), port));
+    }
+    let octets = <[u8; 16]>::try_from(ip).ok()?;
+    Some(Endpoint::V6(Ipv6Addr::from(octets), port))
+}

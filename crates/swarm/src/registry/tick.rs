@@ -1,0 +1,82 @@
+//! When a peer was last heard of, in two bytes.
+
+use crate::Seconds;
+
+/// Bits of a [`Stamp`] that hold the time.
+const TICK_BITS: u32 = 15;
+const TICK_MASK: u16 = (1 << TICK_BITS) - 1;
+
+/// The longest time to live in ticks. Half the range, so that a peer found late is still seen to be old: a sweep
+/// must come by within as many ticks again.
+const TTL_TICKS_MAX: u32 = 1 << (TICK_BITS - 1);
+
+/// Fifteen bits of time and one that says whether the peer's completed download has been counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp([u8; 2]);
+
+/// Turns seconds into ticks: one second each, or as many as it takes for the time to live to fit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ticks {
+    secs: u32,
+}
+
+impl Ticks {
+    pub(super) const fn for_ttl(ttl_secs: u32) -> Self {
+        Self { secs: 1 + ttl_secs / TTL_TICKS_MAX }
+    }
+
+    pub(super) fn stamp(self, now: Seconds, counted: bool) -> Stamp {
+        let tick = u16::try_from((now / self.secs) & u32::from(TICK_MASK)).unwrap_or(0);
+        Stamp((tick | (u16::from(counted) << TICK_BITS)).to_le_bytes())
+    }
+
+    /// How long ago `stamp` was made, to a tick.
+    pub(super) fn age_secs(self, stamp: Stamp, now: Seconds) -> u32 {
+        let (Stamp(now), Stamp(then)) = (self.stamp(now, false), stamp);
+        let ticks = u16::from_le_bytes(now).wrapping_sub(u16::from_le_bytes(then)) & TICK_MASK;
+        u32::from(ticks) * self.secs
+    }
+
+    /// The stamp of a peer last heard of `age_secs` before `now`.
+    pub(super) fn stamp_aged(self, now: Seconds, age_secs: u32, counted: bool) -> Stamp {
+        let ticks = (now / self.secs).wrapping_sub(age_secs / self.secs);
+        let tick = u16::try_from(ticks & u32::from(TICK_MASK)).unwrap_or(0);
+        Stamp((tick | (u16::from(counted) << TICK_BITS)).to_le_bytes())
+    }
+}
+
+impl Stamp {
+    pub(super) fn counted(self) -> bool {
+        u16::from_le_bytes(self.0) >> TICK_BITS != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn age_is_exact_for_ordinary_times_to_live() {
+        let ticks = Ticks::for_ttl(3_900);
+        for (then, now) in [(0, 0), (5, 8), (32_766, 32_770), (70_000, 73_901)] {
+            let stamp = ticks.stamp(then, true);
+            assert_eq!(ticks.age_secs(stamp, now), now - then);
+            assert_eq!(ticks.stamp_aged(now, now - then, true), stamp);
+            assert!(stamp.counted());
+        }
+    }
+
+    #[test]
+    fn a_long_time_to_live_is_kept_in_longer_ticks() {
+        let day = 86_400;
+        let ticks = Ticks::for_ttl(day);
+        let age = ticks.age_secs(ticks.stamp(1_000, false), 1_000 + day);
+        assert!(age.abs_diff(day) <= ticks.secs, "{age}");
+    }
+
+    #[test]
+    fn an_age_from_before_the_origin_is_kept() {
+        let ticks = Ticks::for_ttl(3_900);
+        assert_eq!(ticks.age_secs(ticks.stamp_aged(0, 600, false), 5), 605);
+    }
+}
