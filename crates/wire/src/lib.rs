@@ -12,7 +12,9 @@ pub mod udp;
 
 mod announce;
 pub mod bencode;
+pub mod magnet;
 mod malformed;
+pub mod metainfo;
 mod passkey;
 
 pub use announce::Announce;
