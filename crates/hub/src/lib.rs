@@ -2,6 +2,8 @@
 
 pub mod config;
 pub mod listener;
+pub mod similar;
+pub mod store;
 pub mod tracker;
 
 pub use config::{Config, ConfigError, Publish};

@@ -12,6 +12,7 @@ pub mod udp;
 
 mod announce;
 pub mod bencode;
+pub mod hash_text;
 pub mod magnet;
 mod malformed;
 pub mod metainfo;

@@ -1,0 +1,79 @@
+//! The embedded store: one SQLite file in the state directory.
+//!
+//! WAL with `synchronous=FULL`: a change that was acknowledged survives the loss of power, and readers never wait for
+//! the writer. All SQL of the hub is in this room and in `migrations/`.
+
+mod open;
+mod read;
+mod search;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+use swarm::InfoHash;
+
+use super::{Change, Effect, Fault, OpenError, Page, Select, Store, Torrent};
+
+/// Name of the database in the state directory. Beside it SQLite keeps `skep.db-wal` and `skep.db-shm`, which belong
+/// to it: whoever copies one copies all three.
+pub const FILE_NAME: &str = "skep.db";
+
+/// A connection to the database.
+#[derive(Debug)]
+pub struct Sqlite {
+    connection: Connection,
+}
+
+impl Sqlite {
+    /// Opens the database in `state_dir` for reading and writing: makes the directory and the file if they are not
+    /// there, checks the file, and brings its tables up to date.
+    ///
+    /// Fails if the file cannot be read or written, is damaged, is something else, or was written by a newer program.
+    /// The check reads the whole file.
+    pub fn open(state_dir: &Path) -> Result<Self, OpenError> {
+        open::writer(state_dir).map(|connection| Self { connection })
+    }
+
+    /// Opens the same database once more, to read only; [`Sqlite::open`] must have been there before.
+    pub fn open_reader(state_dir: &Path) -> Result<Self, OpenError> {
+        open::reader(state_dir).map(|connection| Self { connection })
+    }
+}
+
+impl Store for Sqlite {
+    fn apply(&mut self, changes: &[Change]) -> Result<Vec<Effect>, Fault> {
+        let mut apply = || {
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let effects =
+                changes.iter().map(|change| write::apply(&transaction, change)).collect::<Result<_, _>>()?;
+            transaction.commit()?;
+            Ok(effects)
+        };
+        apply().map_err(fault("write to the catalogue"))
+    }
+
+    fn get(&self, hash: &InfoHash) -> Result<Option<Torrent>, Fault> {
+        let get = || read::torrent(&self.connection, hash).map(|row| row.map(|(_, torrent)| torrent));
+        get().map_err(fault("read a torrent of the catalogue"))
+    }
+
+    fn metainfo(&self, hash: &InfoHash) -> Result<Option<Vec<u8>>, Fault> {
+        read::metainfo(&self.connection, hash).map_err(fault("read a .torrent file of the catalogue"))
+    }
+
+    fn list(&self, select: &Select) -> Result<Page, Fault> {
+        search::page(&self.connection, select).map_err(fault("list the catalogue"))
+    }
+
+    fn completed(&self) -> Result<Vec<(InfoHash, u64)>, Fault> {
+        read::completed(&self.connection).map_err(fault("read the completed counts of the catalogue"))
+    }
+}
+
+fn fault(doing: &'static str) -> impl Fn(rusqlite::Error) -> Fault {
+    move |error| Fault::new(doing, error)
+}
