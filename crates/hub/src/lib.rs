@@ -1,6 +1,8 @@
 //! The hub: sockets, policy, storage, HTTP API and web page around the swarm registry.
 
+pub mod catalogue;
 pub mod config;
+pub mod legacy;
 pub mod listener;
 pub mod similar;
 pub mod store;

@@ -94,7 +94,7 @@ fn completions_are_counted(store: &mut impl Store) {
 fn an_older_tracker_s_count_is_a_lower_bound(store: &mut impl Store) {
     let import = |completed| {
         let torrent = NewTorrent::named(hash(1), "one");
-        Change::Add(Addition { torrent, now: 1_000, completed, per_address_max: None })
+        Change::Add(Box::new(Addition { torrent, now: 1_000, completed, per_address_max: None }))
     };
     let effects = store.apply(&[import(7), import(7), import(3), import(9)]).unwrap();
     let counted = effects.into_iter().map(|effect| match effect {
@@ -110,7 +110,7 @@ fn an_address_adds_so_many(store: &mut impl Store) {
     let mut from = |n, ip: &str| {
         let torrent = NewTorrent { added_from: Some(ip.parse().unwrap()), ..NewTorrent::named(hash(n), "t") };
         let addition = Addition { torrent, now: 1_000, completed: 0, per_address_max: Some(2) };
-        match store.apply(&[Change::Add(addition)]).unwrap().remove(0) {
+        match store.apply(&[Change::Add(Box::new(addition))]).unwrap().remove(0) {
             Effect::Added(_, outcome) => Some(outcome),
             _ => None,
         }
@@ -309,7 +309,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
 
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
-        6 => addition().prop_map(Change::Add),
+        6 => addition().prop_map(|addition| Change::Add(Box::new(addition))),
         1 => few_hashes().prop_map(Change::Remove),
         1 => (few_hashes(), 0..3_u32).prop_map(|(hash, count)| Change::Completed(hash, count)),
     ]
@@ -392,7 +392,7 @@ fn files(paths: &[&str]) -> Vec<TorrentFile> {
 
 fn add(store: &mut impl Store, torrent: NewTorrent) -> (Torrent, Outcome) {
     let addition = Addition { torrent, now: 1_000, completed: 0, per_address_max: None };
-    match store.apply(&[Change::Add(addition)]).unwrap().remove(0) {
+    match store.apply(&[Change::Add(Box::new(addition))]).unwrap().remove(0) {
         Effect::Added(torrent, outcome) => (*torrent, outcome),
         other => panic!("{other:?}"),
     }

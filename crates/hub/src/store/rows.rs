@@ -95,7 +95,7 @@ impl NewTorrent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// Adds a torrent, or what is told of it to what is known.
-    Add(Addition),
+    Add(Box<Addition>),
     /// Removes a torrent and all that belongs to it.
     Remove(InfoHash),
     /// Counts completed downloads, if the torrent is there.

@@ -18,8 +18,7 @@ impl Words {
     /// The words of `text`; `None` if it is blank.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let text = &text[..text.floor_char_boundary(Self::TEXT_BYTES_MAX)];
+        let text = cut(text.trim());
         if text.is_empty() {
             return None;
         }
@@ -47,6 +46,13 @@ impl Words {
     pub fn words(&self) -> &[String] {
         &self.words
     }
+}
+
+/// The beginning of `text`, at most [`Words::TEXT_BYTES_MAX`].
+fn cut(text: &str) -> &str {
+    let whole = |end: &usize| text.is_char_boundary(*end);
+    let end = (0..=text.len().min(Words::TEXT_BYTES_MAX)).rev().find(whole);
+    &text[..end.unwrap_or(0)]
 }
 
 /// Letters, digits, accents that stand by themselves, and what a private font makes of its private characters: the

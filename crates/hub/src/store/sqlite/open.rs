@@ -49,6 +49,10 @@ pub(super) fn reader(state_dir: &Path) -> Result<Connection, OpenError> {
         connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| explain(path, &error))?;
     connection.pragma_update(None, "query_only", true).map_err(|error| explain(path, &error))?;
     check_origin(path, &connection)?;
+    if version(&connection).map_err(|error| explain(path, &error))? < MIGRATIONS.len() {
+        let wrong = "its tables are of an older version";
+        return Err(OpenError::new(path, wrong, "start the hub once, which brings them up to date"));
+    }
     Ok(connection)
 }
 

@@ -8,7 +8,7 @@ use crate::store::{Addition, NewTorrent, Words};
 
 fn add(n: u8) -> Change {
     let torrent = NewTorrent::named(InfoHash([n; 20]), format!("t{n}"));
-    Change::Add(Addition { torrent, now: 1, completed: 0, per_address_max: None })
+    Change::Add(Box::new(Addition { torrent, now: 1, completed: 0, per_address_max: None }))
 }
 
 fn refused(state_dir: &Path) -> String {
@@ -133,7 +133,7 @@ fn a_full_disk_is_a_fault_that_changes_nothing_and_passes() {
     limit(&store, pages);
     let torrent =
         NewTorrent { metainfo: Some(vec![0; 100_000]), ..NewTorrent::named(InfoHash([2; 20]), "big") };
-    let big = Change::Add(Addition { torrent, now: 1, completed: 0, per_address_max: None });
+    let big = Change::Add(Box::new(Addition { torrent, now: 1, completed: 0, per_address_max: None }));
     let fault = store.apply(&[add(3), big.clone()]).unwrap_err();
     assert_eq!(fault.to_string(), "could not write to the catalogue: database or disk is full");
     assert_eq!(store.completed().unwrap().len(), 1);

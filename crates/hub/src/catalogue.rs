@@ -1,0 +1,223 @@
+//! The catalogue: which torrents the hub has heard of by name, for whoever may not wait on a disk.
+//!
+//! Writes go through a bounded queue to one thread, which puts all that waits into one transaction: many additions in
+//! flight share one sync of the disk, and each is answered after it. Reads run on a few connections of their own and
+//! never wait for the writer. The announce path touches [`Catalogue::completed`] alone, which never waits for
+//! anything.
+
+mod export;
+mod limits;
+mod readers;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use swarm::InfoHash;
+
+pub use self::export::{Export, export};
+pub use self::limits::{Limits, TooLarge};
+use self::readers::Readers;
+use self::writer::Writer;
+use crate::store::{Addition, Change, Effect, Select, Store, Words, sqlite::Sqlite};
+pub use crate::store::{BadCursor, Fault, NewTorrent, OpenError, Outcome, Page, Torrent, TorrentFile};
+
+/// The most torrents that one page of a listing has, whatever is asked for.
+pub const PAGE_TORRENTS_MAX: usize = 500;
+
+/// The present, in Unix seconds.
+pub type Clock = fn() -> i64;
+
+/// The system's clock; 0 if it stands before 1970.
+#[must_use]
+pub fn now_unix() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// A handle on the catalogue; clones share it. When the last one goes, it waits until what was queued is on disk.
+#[derive(Clone)]
+pub struct Catalogue {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    writer: Writer,
+    readers: Readers,
+    limits: Limits,
+    clock: Clock,
+}
+
+/// Which part of the catalogue to list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Query {
+    /// Words that name or file names must have, in any order, the last perhaps unfinished; letter case, accents and
+    /// punctuation do not matter. `None` or blank for all torrents.
+    pub words: Option<String>,
+    /// How many torrents at most: from 1 to [`PAGE_TORRENTS_MAX`], to which other numbers are moved.
+    pub limit: usize,
+    /// What `next` of the page before said; `None` for the first page.
+    pub cursor: Option<String>,
+}
+
+/// What came of an addition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Added {
+    /// The torrent as the catalogue has it now.
+    pub torrent: Torrent,
+    /// What the addition did to it.
+    pub outcome: Outcome,
+}
+
+/// Why nothing was added.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AddError {
+    /// The queue is full: worth another try in a moment.
+    #[error("more additions are waiting than can be written; try again in a moment")]
+    Busy,
+    /// It is more than the catalogue takes.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    /// Its address has added as many torrents as one may.
+    #[error("your address has added {max} torrents, and may not add more")]
+    TooMany {
+        /// [`Limits::torrents_per_address`].
+        max: u32,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Why nothing was listed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ListError {
+    /// The asker made the cursor up.
+    #[error(transparent)]
+    Cursor(#[from] BadCursor),
+    /// The store failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+impl Catalogue {
+    /// Opens the catalogue in `state_dir`, with the standard [`Limits`], and tells how often each torrent of it was
+    /// completed. Reads the whole database to check it; blocking.
+    pub fn open(state_dir: &Path) -> Result<(Self, Vec<(InfoHash, u32)>), OpenError> {
+        Self::open_with(state_dir, Limits::default(), now_unix)
+    }
+
+    /// The same with limits and a clock of the caller's.
+    pub fn open_with(
+        state_dir: &Path,
+        limits: Limits,
+        clock: Clock,
+    ) -> Result<(Self, Vec<(InfoHash, u32)>), OpenError> {
+        let store = Sqlite::open(state_dir)?;
+        let unusable =
+            |fault: Fault| OpenError::new(state_dir, fault.to_string(), "see that the disk can be read");
+        let completed = store.completed().map_err(unusable)?;
+        let completed = completed
+            .into_iter()
+            .map(|(hash, count)| (hash, u32::try_from(count).unwrap_or(u32::MAX)))
+            .collect();
+        let state_dir = state_dir.to_owned();
+        let reader = move || Ok(Box::new(Sqlite::open_reader(&state_dir)?) as Box<dyn Store>);
+        Ok((Self::over(Box::new(store), Box::new(reader), limits, clock)?, completed))
+    }
+
+    /// A catalogue over any store; `reader` opens it once more for reading.
+    fn over(
+        store: Box<dyn Store>,
+        reader: readers::Opener,
+        limits: Limits,
+        clock: Clock,
+    ) -> Result<Self, OpenError> {
+        let readers = Readers::new(reader)?;
+        let writer = Writer::start(store, limits.queue_bytes_max);
+        Ok(Self { inner: Arc::new(Inner { writer, readers, limits, clock }) })
+    }
+
+    /// Adds a torrent, or what is told of it to what is known. It is on disk, synced, when this returns.
+    ///
+    /// What came from a .torrent file is never changed; bare facts give way to a .torrent file, and among themselves
+    /// the first stays (see `store::merge`).
+    pub async fn add(&self, torrent: NewTorrent) -> Result<Added, AddError> {
+        let bytes = self.inner.limits.check(&torrent)?;
+        let room = self.inner.writer.room_now(bytes).ok_or(AddError::Busy)?;
+        self.write(torrent, 0, self.inner.limits.torrents_per_address, room).await
+    }
+
+    /// Adds a torrent that an older tracker knew, with the downloads it had counted: the greater count stays, so that
+    /// the same import twice is one. Waits while the queue is full; what one address may add does not count.
+    pub async fn import(&self, torrent: NewTorrent, completed: u64) -> Result<Added, AddError> {
+        let bytes = self.inner.limits.check(&torrent)?;
+        let room = self.inner.writer.room(bytes).await?;
+        self.write(torrent, completed, None, room).await
+    }
+
+    async fn write(
+        &self,
+        torrent: NewTorrent,
+        completed: u64,
+        per_address_max: Option<u32>,
+        room: writer::Room,
+    ) -> Result<Added, AddError> {
+        let addition = Addition { torrent, now: (self.inner.clock)(), completed, per_address_max };
+        match self.inner.writer.change(Change::Add(Box::new(addition)), room).await? {
+            Effect::Added(torrent, outcome) => Ok(Added { torrent: *torrent, outcome }),
+            _ => Err(AddError::TooMany { max: per_address_max.unwrap_or(0) }),
+        }
+    }
+
+    /// One torrent with its files.
+    pub async fn get(&self, hash: InfoHash) -> Result<Option<Torrent>, Fault> {
+        self.inner.readers.read(move |store| store.get(&hash)).await
+    }
+
+    /// The bytes of a torrent's .torrent file, as they were added.
+    pub async fn metainfo(&self, hash: InfoHash) -> Result<Option<Vec<u8>>, Fault> {
+        self.inner.readers.read(move |store| store.metainfo(&hash)).await
+    }
+
+    /// A page of a listing, newest first, or best match first if there are words (see [`Store::list`]). A torrent that
+    /// comes or goes between two pages neither repeats nor hides another.
+    pub async fn list(&self, query: Query) -> Result<Page, ListError> {
+        let select = Select {
+            words: query.words.as_deref().and_then(Words::new),
+            limit: query.limit.clamp(1, PAGE_TORRENTS_MAX),
+            after: query.cursor.as_deref().map(str::parse).transpose()?,
+        };
+        Ok(self.inner.readers.read(move |store| store.list(&select)).await?)
+    }
+
+    /// Removes a torrent with all that belongs to it; tells whether it was there. It is gone from the disk when this
+    /// returns. Waits while the queue is full.
+    pub async fn remove(&self, hash: InfoHash) -> Result<bool, Fault> {
+        let room = self.inner.writer.room(0).await?;
+        let effect = self.inner.writer.change(Change::Remove(hash), room).await?;
+        Ok(effect == Effect::Removed(true))
+    }
+
+    /// Counts a completed download of a torrent, if it is catalogued. Never waits: counts are gathered in memory and
+    /// written together within about a second.
+    pub fn completed(&self, hash: InfoHash) {
+        self.inner.writer.completed(hash);
+    }
+
+    /// Completed downloads that were not counted because too many torrents had some at once.
+    #[must_use]
+    pub fn completed_lost(&self) -> u64 {
+        self.inner.writer.completed_lost()
+    }
+
+    /// Returns when every completed download that was counted before is on disk, synced.
+    pub async fn flush(&self) -> Result<(), Fault> {
+        let room = self.inner.writer.room(0).await?;
+        self.inner.writer.flush(room).await
+    }
+}
