@@ -6,12 +6,16 @@
 //! A new target is a function here, a line in [`TARGETS`], a `[[bin]]` in `Cargo.toml`, its file in `fuzz_targets/`,
 //! and a seed in `corpus/<target>/`; a test notices what is missing.
 
+mod tracker;
+
 use std::collections::HashSet;
 use std::path::{Component, Path};
 
 use wire::bencode::{Rules, Tree, Value, put_bytes, put_dict, put_int, put_list};
 use wire::magnet::{MAGNET_BYTES_MAX, Magnet};
 use wire::metainfo::{Metainfo, with_trackers};
+
+pub use tracker::{http_announce, http_reply, http_scrape, udp_reply, udp_request};
 
 /// An entry point: it panics where what must hold does not.
 pub type Target = fn(&[u8]);
@@ -20,8 +24,13 @@ pub type Target = fn(&[u8]);
 #[rustfmt::skip] // One a line, however short.
 pub const TARGETS: &[(&str, Target)] = &[
     ("bencode", bencode),
+    ("http_announce", http_announce),
+    ("http_reply", http_reply),
+    ("http_scrape", http_scrape),
     ("magnet", magnet),
     ("metainfo", metainfo),
+    ("udp_reply", udp_reply),
+    ("udp_request", udp_request),
 ];
 
 /// What is read strictly is written back as it was; the lenient reader knows it too.

@@ -15,7 +15,8 @@ CREATE TABLE torrents (
     has_metainfo INTEGER NOT NULL    -- 0 or 1: the facts come from a .torrent file
 ) STRICT;
 
-CREATE INDEX torrents_by_name ON torrents (name COLLATE NOCASE);
+-- Not COLLATE NOCASE, which compares only what stands before a zero byte.
+CREATE INDEX torrents_by_name ON torrents (lower(name));
 CREATE INDEX torrents_by_address ON torrents (added_from) WHERE added_from IS NOT NULL;
 
 CREATE TABLE files (

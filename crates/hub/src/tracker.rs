@@ -184,6 +184,12 @@ impl Tracker {
 }
 
 impl Worker {
+    /// Seconds since the tracker's start, at the last [`Worker::tick`].
+    #[must_use]
+    pub fn now(&self) -> Seconds {
+        self.now
+    }
+
     /// Looks at the clock. Called once for each batch of requests: the tracker counts in seconds.
     pub fn tick(&mut self, tracker: &Tracker) {
         self.now = tracker.now();

@@ -14,6 +14,7 @@
 
 mod announce;
 mod answer;
+mod client;
 mod query;
 mod scrape;
 #[cfg(test)]
@@ -27,6 +28,11 @@ use crate::Announce;
 
 pub use announce::decode_announce;
 pub use answer::{encode_announce, encode_failure, encode_scrape};
+pub use client::{
+    AnnounceAnswer, AnnounceReply, Failure, REPLY_BYTES_MAX, ScrapeAnswer, ScrapeReply,
+    decode_announce_reply, decode_scrape_reply, encode_announce_query, encode_announce_query_shaped,
+    encode_scrape_query,
+};
 pub use scrape::decode_scrape;
 
 /// Longest query that is read, in bytes.

@@ -7,15 +7,15 @@
 //!
 //! This crate is pure: no sockets, files, threads, clocks or randomness.
 
+pub mod bencode;
+pub mod hash_text;
 pub mod http;
+pub mod magnet;
+pub mod metainfo;
 pub mod udp;
 
 mod announce;
-pub mod bencode;
-pub mod hash_text;
-pub mod magnet;
 mod malformed;
-pub mod metainfo;
 mod passkey;
 
 pub use announce::Announce;

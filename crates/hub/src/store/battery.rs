@@ -222,6 +222,10 @@ fn odd_texts_find_nothing_and_break_nothing(store: &mut impl Store) {
     }
     assert_eq!(found(store, "plain* \"te"), ["plain text"]);
     assert_eq!(found(store, "🎉"), ["🎉"]);
+    add(store, NewTorrent::named(hash(4), "\0zero"));
+    assert_eq!(found(store, "\0Zero"), ["\0zero"]);
+    assert_eq!(found(store, "\0other"), [] as [&str; 0]);
+    store.apply(&[Change::Remove(hash(4))]).unwrap();
     assert_eq!(found(store, "  "), ["🎉", "plain text"]);
     add(store, NewTorrent::named(hash(3), "and or not near"));
     for text in ["NOT AND", "NEAR(", "OR", "near OR not"] {
@@ -379,6 +383,33 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_is_a_name_and_a_search(names in prop::collection::vec(any::<String>(), 1..20)) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Sqlite::open(dir.path()).unwrap();
+        for (n, name) in (0..).zip(&names) {
+            add(&mut store, NewTorrent { files: files(&[name]), ..NewTorrent::named(hash(n), name) });
+        }
+        for name in &names {
+            prop_assert!(Words::new(name).is_none() || name.trim() != name || found(&store, name).contains(name));
+            found(&store, &format!("{name} x"));
+        }
+    }
+
+    #[test]
+    fn letters_and_digits_of_any_script_are_found(words in prop::collection::vec("[\\p{L}\\p{N}]{1,5}", 1..4)) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Sqlite::open(dir.path()).unwrap();
+        let name = words.join("_");
+        add(&mut store, NewTorrent::named(hash(1), &*name));
+        let backwards: Vec<&str> = words.iter().rev().map(String::as_str).collect();
+        prop_assert_eq!(found(&store, &backwards.join(" - ")), [name]);
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The trait speaks in domain words and is blocking: the [catalogue](crate::catalogue) keeps it away from whoever may
 //! not wait. SQL is known to [`sqlite`] alone. What every store must do alike, whatever its engine, is in the rooms
-//! beside: [`merge`] (what a second addition may change), [`words`] (what a search text means), [`cursor`] (where a
+//! beside: `merge` (what a second addition may change), `words` (what a search text means), `cursor` (where a
 //! page begins).
 
 mod cursor;

@@ -42,6 +42,11 @@ impl Sqlite {
     pub fn open_reader(state_dir: &Path) -> Result<Self, OpenError> {
         open::reader(state_dir).map(|connection| Self { connection })
     }
+
+    /// Several statements on one state of the database, whatever is written meanwhile.
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        work(&*self.connection.unchecked_transaction()?)
+    }
 }
 
 impl Store for Sqlite {
@@ -57,8 +62,8 @@ impl Store for Sqlite {
     }
 
     fn get(&self, hash: &InfoHash) -> Result<Option<Torrent>, Fault> {
-        let get = || read::torrent(&self.connection, hash).map(|row| row.map(|(_, torrent)| torrent));
-        get().map_err(fault("read a torrent of the catalogue"))
+        let get = |snapshot: &Connection| Ok(read::torrent(snapshot, hash)?.map(|(_, torrent)| torrent));
+        self.read(get).map_err(fault("read a torrent of the catalogue"))
     }
 
     fn metainfo(&self, hash: &InfoHash) -> Result<Option<Vec<u8>>, Fault> {
@@ -66,7 +71,7 @@ impl Store for Sqlite {
     }
 
     fn list(&self, select: &Select) -> Result<Page, Fault> {
-        search::page(&self.connection, select).map_err(fault("list the catalogue"))
+        self.read(|snapshot| search::page(snapshot, select)).map_err(fault("list the catalogue"))
     }
 
     fn completed(&self) -> Result<Vec<(InfoHash, u64)>, Fault> {

@@ -1,8 +1,8 @@
 //! The memory budget: what is counted, and what is given up, in which order, when it is reached.
 //!
 //! 1. Details are dropped, and no new ones are taken while more than three quarters of the budget are in use.
-//! 2. While more than seven eighths are in use, idle peers of large swarms are let go after half their time.
-//! 3. A swarm that may not grow lets a new peer replace the idlest of a few.
+//! 2. A swarm that may not grow lets a new peer replace the idlest of a few.
+//! 3. From then on until the sweep has gone round, idle peers of large swarms are let go after half their time.
 //! 4. New swarms are refused.
 //!
 //! Counted is what is asked of the allocator; its own few bytes a block are not.
@@ -39,17 +39,15 @@ impl Registry {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.swarms.capacity() * size_of::<Swarm>()
-            + self.index.allocation_size()
+            + self.index.heap_bytes()
             + self.heap_bytes
             + self.details.heap_bytes()
     }
 
     /// Seconds a peer of a swarm with `peers` peers may stay silent.
     pub(super) fn ttl_secs(&self, peers: usize) -> u32 {
-        let max = self.config.memory_bytes_max;
-        let short_of_memory = self.memory_bytes() > max - max / 8;
         let ttl = self.config.peer_ttl_secs;
-        if short_of_memory && peers >= LARGE_SWARM_PEERS { ttl / 2 } else { ttl }
+        if self.short_of_memory && peers >= LARGE_SWARM_PEERS { ttl / 2 } else { ttl }
     }
 
     /// Bytes that new details may take.
@@ -75,9 +73,7 @@ impl Registry {
         } else {
             0
         };
-        let index_bytes =
-            if self.index.len() == self.index.capacity() { self.index.allocation_size().max(64) } else { 0 };
-        if !self.fits(slot_bytes + index_bytes + more_bytes) {
+        if !self.fits(slot_bytes + self.index.growth_bytes() + more_bytes) {
             self.shed.refused += 1;
             return Err(Full);
         }
@@ -112,7 +108,9 @@ impl Registry {
             return true;
         }
         self.shed.details += self.details.clear() as u64;
-        self.memory_bytes() + bytes <= self.config.memory_bytes_max
+        let fits = self.memory_bytes() + bytes <= self.config.memory_bytes_max;
+        self.short_of_memory |= !fits;
+        fits
     }
 
     /// The position of the peer that was silent longest, among a few of the family of `endpoint`.

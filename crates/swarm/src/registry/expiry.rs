@@ -66,6 +66,7 @@ impl Registry {
         swept.round_done = self.sweep.swarms_left.min(self.swarms.len()) == 0;
         if swept.round_done {
             self.sweep = Sweep::default();
+            self.short_of_memory = false;
         }
         swept
     }

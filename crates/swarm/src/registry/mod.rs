@@ -3,6 +3,7 @@
 mod budget;
 mod details;
 mod expiry;
+mod index;
 mod pack;
 mod record;
 mod salt;
@@ -12,7 +13,6 @@ mod swarm;
 mod tests;
 mod tick;
 
-use hashbrown::HashTable;
 use rand_core::Rng;
 
 pub use budget::{Full, Shed};
@@ -23,6 +23,7 @@ pub use record::{ExportCursor, PeerRecord, SwarmView};
 use crate::{Announce, Counts, Detail, Endpoint, Event, InfoHash, Reply, Seconds};
 use details::Details;
 use expiry::Sweep;
+use index::Index;
 use pack::growth;
 use salt::Salt;
 use sample::Sampler;
@@ -51,7 +52,7 @@ pub struct Registry {
     salt: Salt,
     ticks: Ticks,
     /// Positions in `swarms`, by hash.
-    index: HashTable<u32>,
+    index: Index,
     swarms: Vec<Swarm>,
     details: Details,
     sweep: Sweep,
@@ -59,6 +60,8 @@ pub struct Registry {
     /// Bytes the swarms hold on the heap.
     heap_bytes: usize,
     population: Population,
+    /// Something did not fit since the sweep last went round.
+    short_of_memory: bool,
     shed: Shed,
 }
 
@@ -101,13 +104,14 @@ impl Registry {
             config,
             salt: Salt::new(config.secret),
             ticks: Ticks::for_ttl(config.peer_ttl_secs),
-            index: HashTable::new(),
+            index: Index::default(),
             swarms: Vec::new(),
             details: Details::new(config.details_max),
             sweep: Sweep::default(),
             sampler: Sampler::default(),
             heap_bytes: 0,
             population: Population::default(),
+            short_of_memory: false,
             shed: Shed::default(),
         }
     }
@@ -247,8 +251,7 @@ impl Registry {
     }
 
     fn find(&self, hash: &InfoHash) -> Option<usize> {
-        let is_it = |&at: &u32| self.swarms[at as usize].hash == *hash;
-        self.index.find(self.salt.hash(&hash.0), is_it).map(|&at| at as usize)
+        self.index.find(self.salt.hash(&hash.0), |at| self.swarms[at as usize].hash == *hash)
     }
 
     /// The peer says goodbye; the counts are those without it.
@@ -298,31 +301,22 @@ impl Registry {
         }
         let at = self.swarms.len();
         self.swarms.push(Swarm::new(hash, self.ticks.stamp(now, false)));
-        let narrow = u32::try_from(at).expect("a shard has fewer swarms than a u32 can count");
-        let (swarms, salt) = (&self.swarms, &self.salt);
-        self.index.insert_unique(salt.hash(&hash.0), narrow, |&at| salt.hash(&swarms[at as usize].hash.0));
+        self.index.insert(at, self.swarms.len(), hash_of(&self.swarms, &self.salt));
         at
     }
 
     /// Takes an empty swarm out; the last one moves into its place.
     fn drop_swarm(&mut self, at: usize) {
-        let key = self.salt.hash(&self.swarms[at].hash.0);
-        if let Ok(entry) = self.index.find_entry(key, |&it| it as usize == at) {
-            entry.remove();
-        }
+        self.index.remove(self.salt.hash(&self.swarms[at].hash.0), at);
         let last = self.swarms.len() - 1;
         self.swarms.swap_remove(at);
         if let Some(moved) = self.swarms.get(at) {
-            let key = self.salt.hash(&moved.hash.0);
-            if let Some(entry) = self.index.find_mut(key, |&it| it as usize == last) {
-                *entry = u32::try_from(at).expect("a position lower than one that fitted");
-            }
+            self.index.moved(self.salt.hash(&moved.hash.0), last, at);
         }
         if self.swarms.capacity() > 64 && self.swarms.len() < self.swarms.capacity() / 4 {
-            let (len, salt) = (self.swarms.len(), &self.salt);
+            let len = self.swarms.len();
             self.swarms.shrink_to(len + growth(len));
-            let swarms = &self.swarms;
-            self.index.shrink_to(len + growth(len), |&at| salt.hash(&swarms[at as usize].hash.0));
+            self.index.shrink_to(len + growth(len), hash_of(&self.swarms, &self.salt));
         }
     }
 }
@@ -349,4 +343,9 @@ fn role(announce: &Announce) -> Role {
         (_, Event::Paused) => Role::Partial,
         _ => Role::Leecher,
     }
+}
+
+/// The hash of the swarm at a position.
+fn hash_of(swarms: &[Swarm], salt: &Salt) -> impl Fn(u32) -> u64 {
+    |at| salt.hash(&swarms[at as usize].hash.0)
 }

@@ -3,8 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
-use hashbrown::HashTable;
-
+use super::index::Index;
 use super::salt::Salt;
 use super::tick::Stamp;
 use crate::{Endpoint, Port};
@@ -71,7 +70,7 @@ pub(super) struct Pack<const N: usize> {
     slots: Vec<Slot<N>>,
     seeders: u32,
     partials: u32,
-    index: Option<Box<HashTable<u32>>>,
+    index: Option<Box<Index>>,
 }
 
 impl<const N: usize> Pack<N> {
@@ -94,10 +93,7 @@ impl<const N: usize> Pack<N> {
     pub(super) fn find(&self, address: &Compact<N>, salt: &Salt) -> Option<usize> {
         match &self.index {
             None => self.slots.iter().position(|slot| slot.address == *address),
-            Some(index) => {
-                let is_it = |&at: &u32| self.slots[at as usize].address == *address;
-                index.find(salt.hash(address), is_it).map(|&at| at as usize)
-            }
+            Some(index) => index.find(salt.hash(address), |at| self.slots[at as usize].address == *address),
         }
     }
 
@@ -124,13 +120,12 @@ impl<const N: usize> Pack<N> {
                 }
             }
         }
+        let hash_of = hash_of(&self.slots, salt);
         if let Some(index) = &mut self.index {
-            let slots = &self.slots;
-            index.insert_unique(salt.hash(&slot.address), narrow(at), |&at| {
-                salt.hash(&slots[at as usize].address)
-            });
+            index.insert(at, self.slots.len(), hash_of);
         } else if self.slots.len() > INDEX_FROM {
-            self.build_index(salt);
+            let capacity = self.slots.len() + growth(self.slots.len());
+            self.index = Some(Box::new(Index::of(self.slots.len(), capacity, hash_of)));
         }
         at
     }
@@ -163,8 +158,7 @@ impl<const N: usize> Pack<N> {
 
     /// Bytes on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
-        let index =
-            self.index.as_ref().map_or(0, |index| index.allocation_size() + size_of::<HashTable<u32>>());
+        let index = self.index.as_ref().map_or(0, |index| index.heap_bytes() + size_of::<Index>());
         self.slots.capacity() * size_of::<Slot<N>>() + index
     }
 
@@ -176,7 +170,7 @@ impl<const N: usize> Pack<N> {
             0
         };
         let index = match &self.index {
-            Some(index) if index.len() == index.capacity() => index.allocation_size(),
+            Some(index) => index.growth_bytes(),
             None if self.slots.len() == INDEX_FROM => 8 * INDEX_FROM * size_of::<u32>(),
             _ => 0,
         };
@@ -190,28 +184,12 @@ impl<const N: usize> Pack<N> {
             return;
         }
         // When called, `slots[at]` is the moved peer, and the index still says `was`.
-        let hash = salt.hash(&self.slots[at].address);
-        if let Some(entry) = index.find_mut(hash, |&old| old as usize == was) {
-            *entry = narrow(at);
-        }
+        index.moved(salt.hash(&self.slots[at].address), was, at);
     }
 
     fn unindex(&mut self, at: usize, salt: &Salt) {
         let Some(index) = &mut self.index else { return };
-        let hash = salt.hash(&self.slots[at].address);
-        if let Ok(entry) = index.find_entry(hash, |&old| old as usize == at) {
-            entry.remove();
-        }
-    }
-
-    fn build_index(&mut self, salt: &Salt) {
-        let mut index = HashTable::with_capacity(self.slots.len() + growth(self.slots.len()));
-        for (at, slot) in (0..).zip(&self.slots) {
-            index.insert_unique(salt.hash(&slot.address), at, |&at| {
-                salt.hash(&self.slots[at as usize].address)
-            });
-        }
-        self.index = Some(Box::new(index));
+        index.remove(salt.hash(&self.slots[at].address), at);
     }
 
     /// Gives memory back once a quarter or less of it is used.
@@ -223,15 +201,15 @@ impl<const N: usize> Pack<N> {
         if self.slots.capacity() > 8 && len <= self.slots.capacity() / 4 {
             self.slots.shrink_to(len + growth(len));
             if let Some(index) = &mut self.index {
-                index.shrink_to(len + growth(len), |&at| salt.hash(&self.slots[at as usize].address));
+                index.shrink_to(len + growth(len), hash_of(&self.slots, salt));
             }
         }
     }
 }
 
-/// A position as the index keeps it. The memory budget is far below four thousand million peers.
-fn narrow(at: usize) -> u32 {
-    u32::try_from(at).expect("a swarm has fewer peers than a u32 can count")
+/// The hash of what stands at a position.
+fn hash_of<const N: usize>(slots: &[Slot<N>], salt: &Salt) -> impl Fn(u32) -> u64 {
+    |at| salt.hash(&slots[at as usize].address)
 }
 
 /// How many slots an array of `len` grows by: a quarter, so that little is reserved in vain.

@@ -32,7 +32,7 @@ pub fn decode_announce(query: &[u8]) -> Result<Request<'_>, Malformed> {
                 found.downloaded = Some(amount("downloaded", value, BYTES)?.unwrap_or(0));
             }
             b"left" if found.left.is_none() => found.left = Some(amount("left", value, BYTES)?),
-            b"event" if found.event.is_none() => found.event = Some(event(value)?),
+            b"event" if found.event.is_none() => found.event = Some(event(value)),
             b"numwant" if found.want.is_none() => found.want = Some(want("numwant", value)?),
             b"num_want" if found.want.is_none() => found.want = Some(want("num_want", value)?),
             b"compact" if found.compact.is_none() => found.compact = Some(value != b"0"),
@@ -91,17 +91,16 @@ impl<'a> Found<'a> {
     }
 }
 
-/// An event that nobody knows is refused: taken for an update, a client's misspelt `completed` would never be counted
-/// and its author would never learn of it. No known client sends another than these.
-fn event(value: &[u8]) -> Result<Event, Malformed> {
-    Ok(match value {
-        b"" | b"none" | b"empty" | b"update" => Event::Update,
+/// An event that is not known counts as none: when BEP 21 added `paused`, trackers that refused the unknown left partial
+/// seeds without peers.
+fn event(value: &[u8]) -> Event {
+    match value {
         b"started" => Event::Started,
         b"completed" => Event::Completed,
         b"stopped" => Event::Stopped,
         b"paused" => Event::Paused,
-        _ => return Err(Malformed::found("event", value, "started, completed, stopped, paused or empty")),
-    })
+        _ => Event::Update,
+    }
 }
 
 fn want(part: &str, value: &[u8]) -> Result<Option<u32>, Malformed> {

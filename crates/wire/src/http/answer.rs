@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use swarm::{Counts, Families, InfoHash, PeerId, Reply};
 
 use super::{Answer, RetryIn, Shape};
+use crate::bencode::{put_bytes, put_uint};
 
 /// The bytes of the longest address in text: an IPv6 one with embedded IPv4.
 const IP_TEXT_BYTES_MAX: usize = 45;
@@ -18,20 +19,20 @@ pub fn encode_announce(answer: &Answer<'_>, shape: Shape, out: &mut Vec<u8>) {
     // Longest text around the peers, and a compact peer's bytes.
     out.reserve(256 + reply.v4.len() + reply.v6.len());
     out.extend_from_slice(b"d8:complete");
-    integer(reply.counts.complete.into(), out);
+    put_uint(out, reply.counts.complete.into());
     out.extend_from_slice(b"10:downloaded");
-    integer(reply.counts.completed.into(), out);
+    put_uint(out, reply.counts.completed.into());
     match external_ip.map(|ip| ip.to_canonical()) {
         Some(IpAddr::V4(ip)) => key_and_string(b"11:external ip", &ip.octets(), out),
         Some(IpAddr::V6(ip)) => key_and_string(b"11:external ip", &ip.octets(), out),
         None => {}
     }
     out.extend_from_slice(b"10:incomplete");
-    integer(reply.counts.incomplete.into(), out);
+    put_uint(out, reply.counts.incomplete.into());
     out.extend_from_slice(b"8:interval");
-    integer(interval.into(), out);
+    put_uint(out, interval.into());
     out.extend_from_slice(b"12:min interval");
-    integer(min_interval.into(), out);
+    put_uint(out, min_interval.into());
 
     let (v4, v6) = match families {
         Families::V4 => (&reply.v4[..], None),
@@ -61,13 +62,13 @@ pub fn encode_scrape(swarms: impl Iterator<Item = (InfoHash, Counts)>, out: &mut
         out.extend_from_slice(b"20:");
         out.extend_from_slice(&hash.0);
         out.extend_from_slice(b"d8:complete");
-        integer(counts.complete.into(), out);
+        put_uint(out, counts.complete.into());
         out.extend_from_slice(b"10:downloaded");
-        integer(counts.completed.into(), out);
+        put_uint(out, counts.completed.into());
         out.extend_from_slice(b"11:downloaders");
-        integer(counts.downloaders.into(), out);
+        put_uint(out, counts.downloaders.into());
         out.extend_from_slice(b"10:incomplete");
-        integer(counts.incomplete.into(), out);
+        put_uint(out, counts.incomplete.into());
         out.push(b'e');
     }
     out.extend_from_slice(b"ee");
@@ -80,7 +81,7 @@ pub fn encode_failure(reason: &str, retry_in: Option<RetryIn>, out: &mut Vec<u8>
     match retry_in {
         Some(RetryIn::Minutes(minutes)) => {
             out.extend_from_slice(b"8:retry in");
-            integer(minutes.into(), out);
+            put_uint(out, minutes.into());
         }
         Some(RetryIn::Never) => out.extend_from_slice(b"8:retry in5:never"),
         None => {}
@@ -113,44 +114,16 @@ fn dictionary(ip: IpAddr, port: [u8; 2], id: Option<PeerId>, out: &mut Vec<u8>) 
     // No address is longer than the room, so this cannot fail.
     let _ = write!(room, "{ip}");
     let unused = room.len();
-    string(&text[..IP_TEXT_BYTES_MAX - unused], out);
+    put_bytes(out, &text[..IP_TEXT_BYTES_MAX - unused]);
     if let Some(id) = id {
         key_and_string(b"7:peer id", &id.0, out);
     }
     out.extend_from_slice(b"4:port");
-    integer(u16::from_be_bytes(port).into(), out);
+    put_uint(out, u16::from_be_bytes(port).into());
     out.push(b'e');
 }
 
 fn key_and_string(key: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(key);
-    string(value, out);
-}
-
-fn string(value: &[u8], out: &mut Vec<u8>) {
-    digits(value.len() as u64, out);
-    out.push(b':');
-    out.extend_from_slice(value);
-}
-
-fn integer(number: u64, out: &mut Vec<u8>) {
-    out.push(b'i');
-    digits(number, out);
-    out.push(b'e');
-}
-
-/// `number` in decimal.
-fn digits(number: u64, out: &mut Vec<u8>) {
-    let mut text = [0; 20];
-    let mut start = text.len();
-    let mut rest = number;
-    loop {
-        start -= 1;
-        text[start] = b"0123456789"[(rest % 10) as usize];
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&text[start..]);
+    put_bytes(out, value);
 }

@@ -62,7 +62,7 @@ fn announce(datagram: &[u8]) -> Result<Announce<'_>, Malformed> {
         downloaded: amount(field(fixed, 56)).unwrap_or(0),
         left: amount(field(fixed, 64)),
         uploaded: amount(field(fixed, 72)).unwrap_or(0),
-        event: event(u32::from_be_bytes(field(fixed, 80)))?,
+        event: event(u32::from_be_bytes(field(fixed, 80))),
         want: u32::try_from(i32::from_be_bytes(field(fixed, 92))).ok(),
         key: (*key != [0; 4]).then_some(key),
         passkey: passkey_in_options(options),
@@ -74,19 +74,16 @@ fn amount(bytes: [u8; 8]) -> Option<u64> {
     u64::try_from(i64::from_be_bytes(bytes)).ok()
 }
 
-/// BEP 15 knows 0 to 3; 4 is how libtorrent says BEP 21's `paused` here.
-fn event(number: u32) -> Result<Event, Malformed> {
-    Ok(match number {
-        0 => Event::Update,
+/// BEP 15 knows 0 to 3; 4 is how libtorrent says BEP 21's `paused` here. What comes after them counts as none, as it
+/// does over HTTP.
+fn event(number: u32) -> Event {
+    match number {
         1 => Event::Completed,
         2 => Event::Started,
         3 => Event::Stopped,
         4 => Event::Paused,
-        _ => {
-            let expected = "0 (none), 1 (completed), 2 (started), 3 (stopped) or 4 (paused)";
-            return Err(Malformed::new(format!("event {number} is not {expected}")));
-        }
-    })
+        _ => Event::Update,
+    }
 }
 
 /// A rest of less than a hash is ignored like all bytes that a message does not need.

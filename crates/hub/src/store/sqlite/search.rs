@@ -69,10 +69,10 @@ impl Tier {
         // CROSS JOIN keeps the index outside: its rows come in the order wanted, and only those of the page are read.
         let (tables, conditions, id) = match self {
             Self::All => ("torrents t", "t.id < ?1", "t.id"),
-            Self::Named => ("torrents t", "t.id < ?1 AND t.name = ?2 COLLATE NOCASE", "t.id"),
+            Self::Named => ("torrents t", "t.id < ?1 AND lower(t.name) = lower(?2)", "t.id"),
             Self::InName | Self::InFiles => (
                 "search CROSS JOIN torrents t ON t.id = search.rowid",
-                "search.rowid < ?1 AND t.name <> ?2 COLLATE NOCASE AND search MATCH ?3",
+                "search.rowid < ?1 AND lower(t.name) <> lower(?2) AND search MATCH ?3",
                 "search.rowid",
             ),
         };

@@ -1,0 +1,113 @@
+//! A datagram in, a datagram out. No sockets here.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use swarm::Families;
+use wire::udp::{self, ConnectionId, Packet, Reject, ReplyTo, Request};
+
+use super::connection_id::ConnectionIds;
+use crate::tracker::{Asker, Counters, Metric, Tracker, Worker};
+
+/// What a client with a wrong connection id is told. Its request must be as long at least.
+const CONNECTION_ID_INVALID: &str = "connect again";
+
+/// Bytes of an error before its text (BEP 15).
+const ERROR_HEAD_BYTES: usize = 8;
+
+/// Answers datagrams; each serving thread has one.
+pub(super) struct Service {
+    tracker: Arc<Tracker>,
+    connections: ConnectionIds,
+    worker: Worker,
+}
+
+impl Service {
+    pub(super) fn new(tracker: Arc<Tracker>, connections: ConnectionIds) -> Self {
+        Self { worker: tracker.worker(), tracker, connections }
+    }
+
+    /// Looks at the clock; called once for each batch.
+    pub(super) fn tick(&mut self) {
+        self.worker.tick(&self.tracker);
+    }
+
+    pub(super) fn counters(&self) -> &Counters {
+        &self.worker.counters
+    }
+
+    /// Appends the answer to `datagram` to `out`; nothing, if it is better left unanswered.
+    pub(super) fn answer(&mut self, datagram: &[u8], from: IpAddr, out: &mut Vec<u8>) {
+        match udp::decode(datagram) {
+            Ok(Packet { reply_to, request: Request::Connect }) => {
+                self.worker.counters.add(Metric::Connects, 1);
+                udp::encode_connect(reply_to, self.connections.give(from, self.worker.now()), out);
+            }
+            Ok(Packet { reply_to, request: Request::Announce { connection, announce } }) => {
+                if self.known(connection, from) {
+                    self.announce(reply_to, &announce, from, out);
+                } else {
+                    self.turn_away(reply_to, datagram.len(), out);
+                }
+            }
+            Ok(Packet { reply_to, request: Request::Scrape { connection, hashes } }) => {
+                if self.known(connection, from) {
+                    self.worker.counters.add(Metric::ScrapesUdp, 1);
+                    let counts = |hash| self.tracker.scrape(&hash).unwrap_or_default();
+                    udp::encode_scrape(reply_to, hashes.map(counts), out);
+                } else {
+                    self.turn_away(reply_to, datagram.len(), out);
+                }
+            }
+            Err(reject) => self.reject(&reject, datagram.len(), from, out),
+        }
+    }
+
+    fn announce(
+        &mut self,
+        reply_to: ReplyTo,
+        announce: &wire::Announce<'_>,
+        from: IpAddr,
+        out: &mut Vec<u8>,
+    ) {
+        let families = Families::of(from);
+        let asker = Asker { ip: from, families, ids: false, user_agent: None };
+        match self.tracker.announce(&asker, announce, &mut self.worker) {
+            Ok(answer) => {
+                let metric =
+                    if families == Families::V6 { Metric::AnnouncesUdp6 } else { Metric::AnnouncesUdp4 };
+                self.worker.counters.add(metric, 1);
+                udp::encode_announce(reply_to, &self.worker.reply, answer.interval_secs, families, out);
+            }
+            Err(refusal) => udp::encode_error(reply_to, &refusal.to_string(), out),
+        }
+    }
+
+    fn known(&self, connection: ConnectionId, from: IpAddr) -> bool {
+        self.connections.is_valid(connection, from, self.worker.now())
+    }
+
+    /// The sender has not shown that it receives what is sent to its address. It may be somebody else's: the answer
+    /// is no longer than what came.
+    fn turn_away(&self, reply_to: ReplyTo, request_bytes: usize, out: &mut Vec<u8>) {
+        self.worker.counters.add(Metric::ConnectionIdInvalid, 1);
+        error_of_at_most(request_bytes, reply_to, CONNECTION_ID_INVALID, out);
+    }
+
+    fn reject(&self, reject: &Reject, request_bytes: usize, from: IpAddr, out: &mut Vec<u8>) {
+        self.worker.counters.add(Metric::Malformed, 1);
+        let Some(reply_to) = reject.reply_to else { return };
+        let proven = reject.connection.is_some_and(|connection| self.known(connection, from));
+        let bytes_max = if proven { usize::MAX } else { request_bytes };
+        error_of_at_most(bytes_max, reply_to, reject.fault.reason(), out);
+    }
+}
+
+fn error_of_at_most(bytes_max: usize, reply_to: ReplyTo, reason: &str, out: &mut Vec<u8>) {
+    let room = bytes_max.saturating_sub(ERROR_HEAD_BYTES);
+    let mut end = reason.len().min(room);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    udp::encode_error(reply_to, &reason[..end], out);
+}

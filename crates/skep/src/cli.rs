@@ -1,0 +1,488 @@
+//! What can be typed: one struct a subcommand. The texts here are the manual.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::Styles;
+use clap::builder::styling::{AnsiColor, Effects};
+use clap::{Args, Parser, Subcommand, ValueHint};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().effects(Effects::BOLD))
+    .usage(AnsiColor::Green.on_default().effects(Effects::BOLD))
+    .literal(AnsiColor::Cyan.on_default().effects(Effects::BOLD))
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// One binary that keeps a swarm: a BitTorrent hub (tracker, catalogue and web page) and the tools around it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "skep",
+    version,
+    styles = STYLES,
+    after_help = "\
+Start a hub with `skep serve`, put torrents into it with `skep add FILE.torrent`, see them with `skep ls`.",
+    after_long_help = "\
+Examples:
+  skep serve                         a hub on port 6969, over HTTP and UDP
+  skep make ./dataset                dataset.torrent, to be shared by any client
+  skep add dataset.torrent           the hub now lists it
+  skep ls -t hub.example:6969        what another hub lists
+
+Configuration:
+  Each setting has a default. A file skep.toml overrides it, then environment variables (SKEP_ and
+  the key in capitals, levels joined by two underscores: SKEP_TRACKER__INTERVAL_SECS=900), then
+  flags. `skep config show` lists all settings, what they mean and who set them.
+
+Exit codes:
+  0  what was asked is done
+  1  it failed, or part of it did
+  2  it was asked wrongly: a flag, an argument or the configuration; nothing was done",
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) verbosity: Verbosity,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Make(Make),
+    Show(Show),
+    Add(Add),
+    Ls(Ls),
+    Find(Find),
+    Config(Config),
+    Import(Import),
+    Export(Export),
+    Check(Check),
+    Completions(Completions),
+    Man(Man),
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Verbosity {
+    /// Tell more: once for details, twice for everything
+    #[arg(short, long, global = true, display_order = 900, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    pub(crate) verbose: u8,
+
+    /// Tell less: no progress and no remarks; twice leaves errors only
+    #[arg(short, long, global = true, display_order = 900, action = clap::ArgAction::Count)]
+    pub(crate) quiet: u8,
+}
+
+impl Verbosity {
+    /// One number: 0 is usual, above is more.
+    #[must_use]
+    pub(crate) fn level(self) -> i8 {
+        let count = |n: u8| i8::try_from(n).unwrap_or(i8::MAX);
+        count(self.verbose) - count(self.quiet)
+    }
+}
+
+/// Where the configuration is.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Configuration")]
+pub(crate) struct ConfigArgs {
+    /// Configuration file [env: SKEP_CONFIG] [default: skep.toml here, or in the platform's configuration directory]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// Where the hub of this machine keeps its state, and with it the admin token.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Configuration")]
+pub(crate) struct StateArgs {
+    /// Where the hub keeps what must last [env: SKEP_STATE_DIR] [default: skep in the platform's data directory]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) state_dir: Option<PathBuf>,
+}
+
+/// Which hub to talk to.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Hub")]
+pub(crate) struct HubArgs {
+    /// The hub's address: http://HOST:PORT or HOST:PORT [env: SKEP_TRACKER] [default: http://localhost:6969]
+    #[arg(short, long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) tracker: Option<String>,
+}
+
+/// The right to change what a hub has.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Hub")]
+pub(crate) struct AdminArgs {
+    /// The hub's admin token; on the hub's machine it is found by itself [env: SKEP_ADMIN_TOKEN]
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) admin_token: Option<String>,
+}
+
+/// Make a .torrent of files and folders
+///
+/// The file is called after what it holds, such as dataset.torrent, and lies in the working directory unless --output
+/// says otherwise. A folder's files come sorted, so that the same files and options give the same torrent, but for the
+/// date, which --no-date leaves out.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep make ./dataset -t http://hub.example:6969/announce
+  skep make ./dataset --private --comment 'spring release' -o spring.torrent
+  skep make a.bin b.bin --name pair --no-date --json")]
+pub(crate) struct Make {
+    /// What to share: one file or folder, or several with --name
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// Where to write the torrent; - is standard output [default: NAME.torrent]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Replace the file if it is there
+    #[arg(short, long)]
+    pub(crate) force: bool,
+
+    /// Print what `skep show --json` would, instead of a few lines
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) content: MakeContent,
+}
+
+/// What a new torrent says.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Content")]
+pub(crate) struct MakeContent {
+    /// Announce URL; repeat it for fallbacks, or join URLs that are to be tried in any order with commas
+    #[arg(short, long = "tracker", value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) trackers: Vec<String>,
+
+    /// Address that serves the same files over HTTP or FTP; repeat it for several
+    #[arg(short, long = "web-seed", value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) web_seeds: Vec<String>,
+
+    /// Name of the torrent [default: that of the file or folder]
+    #[arg(short, long)]
+    pub(crate) name: Option<String>,
+
+    /// Let clients learn of peers from these trackers only (BEP 27)
+    #[arg(short, long)]
+    pub(crate) private: bool,
+
+    /// Remark for people
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) comment: Option<String>,
+
+    /// Tell this copy of the files apart from others: another source is another info hash
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) source: Option<String>,
+
+    /// Program or person that made it
+    #[arg(long, value_name = "TEXT", default_value = concat!("Skep ", env!("CARGO_PKG_VERSION")))]
+    pub(crate) created_by: String,
+
+    /// Leave out the date
+    #[arg(long)]
+    pub(crate) no_date: bool,
+
+    /// Bytes in a piece: a power of two from 16 KiB to 256 MiB [default: by size]
+    #[arg(short = 'l', long, value_name = "SIZE", value_parser = hub::config::parse_size)]
+    pub(crate) piece_length: Option<u64>,
+
+    /// Take symbolic links inside a folder for what they point at, instead of leaving them out
+    #[arg(long)]
+    pub(crate) follow_links: bool,
+
+    /// Threads that hash [default: one for each core]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<NonZeroUsize>,
+}
+
+/// Print what a .torrent says
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep show dataset.torrent
+  skep show --json dataset.torrent | jq -r .magnet")]
+pub(crate) struct Show {
+    /// The .torrent file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+
+    /// Print a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Register .torrent files with a hub
+///
+/// A directory stands for all .torrent files in it and below. Each file is sent up to --tries times if the hub is
+/// silent or overloaded. Exits with 1 if any file could not be registered.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep add dataset.torrent
+  skep add ./torrents -t hub.example:6969")]
+pub(crate) struct Add {
+    /// .torrent files, and directories of them
+    #[arg(required = true, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// Times to try each file
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) tries: u32,
+
+    /// Seconds between two tries
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    pub(crate) retry_delay: Duration,
+
+    /// Seconds that the hub has for an answer
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds_not_zero)]
+    pub(crate) timeout: Duration,
+
+    /// Who made the torrent, where the file does not say; only told to hubs that do not take .torrent files
+    #[arg(long, value_name = "TEXT", default_value = "Skep")]
+    pub(crate) created_by: String,
+
+    /// Print an array with an object for each file: {file, outcome, info_hash, name, error}
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) hub: HubArgs,
+
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+}
+
+/// List the hub's catalogue, with seeders and leechers
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep ls
+  skep ls --json | jq -r '.[] | select(.seeders == 0).name'")]
+pub(crate) struct Ls {
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+}
+
+/// Search the hub's catalogue for words in names and file names
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep find climate 2024
+  skep find --json dataset | jq -r '.[0].magnet'")]
+pub(crate) struct Find {
+    /// Words that must all occur
+    #[arg(required = true, value_name = "TEXT")]
+    pub(crate) text: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+}
+
+/// How to list torrents.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ListArgs {
+    /// Show at most this many torrents [default: all]
+    #[arg(short = 'n', long, value_name = "N", value_parser = positive)]
+    pub(crate) limit: Option<usize>,
+
+    /// Show info hashes too
+    #[arg(short, long, conflicts_with = "json")]
+    pub(crate) long: bool,
+
+    /// Print an array of {info_hash, name, size, seeders, leechers, completed, magnet, torrent_url}
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) hub: HubArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+/// Show or check the configuration
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "\
+Examples:
+  skep config show > skep.toml
+  skep config check --config /etc/skep.toml",
+    arg_required_else_help = true
+)]
+pub(crate) struct Config {
+    #[command(subcommand)]
+    pub(crate) command: ConfigCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print all settings as a skep.toml: what each means, its value, and who set it
+    ///
+    /// The output is itself a configuration file. The admin token is left out.
+    #[command(after_help = "Example:\n  skep config show > skep.toml")]
+    Show(ConfigShow),
+    /// Say what is wrong with the configuration, if anything
+    ///
+    /// Exits with 0 if nothing is, with 2 and a line for each fault otherwise.
+    #[command(after_help = "Example:\n  skep config check --config /etc/skep.toml")]
+    Check(ConfigCheck),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConfigShow {
+    /// Print one JSON object instead, without remarks
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConfigCheck {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+}
+
+/// Bring in the state file of an older tracker
+///
+/// The file is the JSON that older hubs keep: torrents by info hash, with their peers and counts. What is there already
+/// stays. Needs the admin token.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Example:
+  skep import tracker_state.json")]
+pub(crate) struct Import {
+    /// The state file
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: PathBuf,
+
+    /// Print what was brought in as JSON: {torrents, peers, skipped}
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) hub: HubArgs,
+
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+}
+
+/// Write the hub's whole catalogue to standard output
+///
+/// Every torrent, with all that the hub tells of it, as JSON: one array, or with --lines an object a line, which a
+/// program can read as it comes.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep export --json > catalogue.json
+  skep export --lines | gzip > catalogue.jsonl.gz")]
+#[group(id = "form", required = true, multiple = false, args = ["json", "lines"])]
+pub(crate) struct Export {
+    /// One JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// A JSON object a line
+    #[arg(long)]
+    pub(crate) lines: bool,
+
+    #[command(flatten)]
+    pub(crate) hub: HubArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+/// Test any tracker, over UDP or HTTP, and say what is wrong with it
+///
+/// Speaks as three made-up peers about made-up torrents, compares the answers with the specifications, and then sends
+/// what no client should send. The peers say goodbye at the end. Exits with 1 if anything does not hold.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep check udp://tracker.example:6969
+  skep check http://localhost:6969/announce --json | jq '.checks[] | select(.outcome == \"fail\")'")]
+pub(crate) struct Check {
+    /// The tracker: udp://HOST:PORT, or an http:// or https:// announce URL
+    #[arg(value_hint = ValueHint::Url)]
+    pub(crate) url: String,
+
+    /// Seconds that one answer may take
+    #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds_not_zero)]
+    pub(crate) timeout: Duration,
+
+    /// Times that a datagram is sent if it is not answered
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) tries: u32,
+
+    /// Print a JSON object: {url, address, checks: [{name, bep, outcome, detail}]}
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Print a completion script for a shell
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep completions bash > ~/.local/share/bash-completion/completions/skep
+  skep completions fish > ~/.config/fish/completions/skep.fish
+  skep completions zsh > ~/.zfunc/_skep")]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Print the manual page, or write those of all commands to a directory
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep man | man -l -
+  skep man --dir ~/.local/share/man/man1")]
+pub(crate) struct Man {
+    /// Write skep.1, skep-serve.1 and so on here; the directory is made if need be
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+/// The longest span a flag in seconds may name: a day.
+const SECONDS_MAX: f64 = 86_400.0;
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().filter(|seconds| (0.0..=SECONDS_MAX).contains(seconds));
+    let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    duration.ok_or_else(|| format!("a number of seconds from 0 to {SECONDS_MAX} is expected"))
+}
+
+fn seconds_not_zero(text: &str) -> Result<Duration, String> {
+    let duration = seconds(text)?;
+    if duration.is_zero() { Err("more than 0 seconds are expected".to_owned()) } else { Ok(duration) }
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "a whole number from 1 is expected".to_owned())
+}

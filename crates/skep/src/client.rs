@@ -1,0 +1,237 @@
+//! The hub's HTTP API, as commands see it.
+
+mod error;
+mod token;
+mod url;
+
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::exit::Failure;
+use crate::settings::Settings;
+pub(crate) use error::ClientError;
+pub(crate) use token::Token;
+pub(crate) use url::HubUrl;
+
+/// How long a hub has for an answer, unless a command says otherwise.
+pub(crate) const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+
+/// How long a connection may take to come about, within the time for the answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes that an answer may have.
+const REPLY_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes of a refusal that are read for its reason.
+const REFUSAL_BYTES_MAX: usize = 64 << 10;
+
+/// One hub, talked to over HTTP.
+pub(crate) struct Client {
+    hub: HubUrl,
+    http: reqwest::Client,
+    token: Token,
+    timeout: Duration,
+}
+
+/// Whether a request shows who sends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Auth {
+    /// It does not.
+    Nobody,
+    /// With the admin token, if there is one.
+    Admin,
+}
+
+/// A request's body.
+#[derive(Debug, Clone)]
+pub(crate) struct Body {
+    /// Its media type.
+    pub(crate) media_type: &'static str,
+    /// Its bytes.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// A torrent as the hub lists it. What a hub does not say is absent.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Torrent {
+    /// The info hash, 40 hexadecimal digits.
+    pub(crate) info_hash: String,
+    /// Its name.
+    #[serde(default)]
+    pub(crate) name: String,
+    /// Bytes of all its files.
+    pub(crate) size: Option<u64>,
+    /// Peers that have everything.
+    #[serde(default)]
+    pub(crate) seeders: u64,
+    /// Peers that do not.
+    #[serde(default)]
+    pub(crate) leechers: u64,
+    /// Downloads that were ever completed.
+    #[serde(default)]
+    pub(crate) completed: u64,
+    /// Its magnet link.
+    pub(crate) magnet: Option<String>,
+    /// Where its .torrent file is.
+    pub(crate) torrent_url: Option<String>,
+}
+
+/// A page of the catalogue; `T` is what a torrent is read as.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Page<T> {
+    /// The torrents.
+    pub(crate) torrents: Vec<T>,
+    /// What to ask for the next page with; `None` on the last.
+    #[serde(default)]
+    pub(crate) next: Option<String>,
+}
+
+impl Client {
+    /// A client of the hub that `settings` name.
+    ///
+    /// # Errors
+    /// [`Failure::Misuse`] if the address is none.
+    pub(crate) fn new(settings: &Settings, timeout: Duration) -> Result<Self, Failure> {
+        let hub = HubUrl::parse(&settings.client.tracker).map_err(Failure::misuse)?;
+        // Fails only if a provider is there already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("skep/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+            // A redirect could carry the token elsewhere; it is told instead.
+            .redirect(reqwest::redirect::Policy::none());
+        if hub.is_this_machine() {
+            builder = builder.no_proxy();
+        }
+        let http = builder
+            .build()
+            .map_err(|error| Failure::Failed(format!("cannot set up HTTP: {}", error::cause(&error))))?;
+        let token = Token::find(settings, &hub);
+        Ok(Self { hub, http, token, timeout })
+    }
+
+    /// Whether there is an admin token to show.
+    #[must_use]
+    pub(crate) fn has_token(&self) -> bool {
+        self.token.value().is_some()
+    }
+
+    /// Asks for `path` with `query` and reads the answer as JSON.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub(crate) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<T, ClientError> {
+        let mut url = self.hub.join(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let response = self.send(self.http.request(Method::GET, url), Auth::Nobody).await?;
+        self.json(response).await
+    }
+
+    /// Sends `body` to `path` and reads the answer as JSON.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub(crate) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: Body,
+        auth: Auth,
+    ) -> Result<(StatusCode, T), ClientError> {
+        let request = self.http.request(Method::POST, self.hub.join(path));
+        let request = request.header(header::CONTENT_TYPE, body.media_type).body(body.bytes);
+        let response = self.send(request, auth).await?;
+        let status = response.status();
+        Ok((status, self.json(response).await?))
+    }
+
+    /// A page of the catalogue: torrents that match `words`, at most `limit`, from `cursor` on.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub(crate) async fn torrents<T: DeserializeOwned>(
+        &self,
+        words: Option<&str>,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Page<T>, ClientError> {
+        let limit = limit.to_string();
+        let mut query = vec![("limit", limit.as_str())];
+        query.extend(words.map(|words| ("query", words)));
+        query.extend(cursor.map(|cursor| ("cursor", cursor)));
+        let page: Page<T> = self.get("api/v1/torrents", &query).await?;
+        match &page.next {
+            Some(next) if Some(next.as_str()) == cursor || page.torrents.is_empty() => {
+                Err(self.not_a_hub("its catalogue has no end"))
+            }
+            _ => Ok(page),
+        }
+    }
+
+    async fn send(&self, request: RequestBuilder, auth: Auth) -> Result<Response, ClientError> {
+        let request = request.timeout(self.timeout).header(header::ACCEPT, "application/json");
+        let request = match self.token.value() {
+            Some(token) if auth == Auth::Admin => request.bearer_auth(token),
+            _ => request,
+        };
+        let response = request.send().await.map_err(|error| self.transport(&error))?;
+        tracing::debug!(url = %response.url(), status = response.status().as_u16(), "the hub answered");
+        if response.status().is_success() { Ok(response) } else { Err(self.refusal(response).await) }
+    }
+
+    async fn json<T: DeserializeOwned>(&self, mut response: Response) -> Result<T, ClientError> {
+        let bytes = self.read(&mut response, REPLY_BYTES_MAX).await?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| self.not_a_hub(format!("its answer cannot be read: {error}")))
+    }
+
+    /// Reads a body, but no more than `bytes_max` of it.
+    async fn read(&self, response: &mut Response, bytes_max: usize) -> Result<Vec<u8>, ClientError> {
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.transport(&error))? {
+            if bytes.len() + chunk.len() > bytes_max {
+                return Err(self.not_a_hub(format!("its answer has more than {bytes_max} bytes")));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+
+    async fn refusal(&self, mut response: Response) -> ClientError {
+        let status = response.status();
+        let headers = response.headers();
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let retry_after =
+            text(header::RETRY_AFTER).and_then(|secs| secs.parse().ok()).map(Duration::from_secs);
+        let location = text(header::LOCATION);
+        let body = self.read(&mut response, REFUSAL_BYTES_MAX).await.unwrap_or_default();
+        let mut reason = error::reason(status, &body, location.as_deref());
+        if status == StatusCode::UNAUTHORIZED {
+            reason = format!("{reason}; {}", self.token.advice());
+        }
+        ClientError::Refused { status, reason, retry_after }
+    }
+
+    fn transport(&self, error: &reqwest::Error) -> ClientError {
+        let url = self.hub.to_string();
+        if error.is_timeout() && !error.is_connect() {
+            ClientError::Timeout { url, after: self.timeout }
+        } else if error.is_connect() {
+            ClientError::NoHub { url, cause: error::cause(error) }
+        } else {
+            ClientError::Broken { url, cause: error::cause(error) }
+        }
+    }
+
+    fn not_a_hub(&self, what: impl Into<String>) -> ClientError {
+        ClientError::NotAHub { url: self.hub.to_string(), what: what.into() }
+    }
+}

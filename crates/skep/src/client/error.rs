@@ -1,0 +1,199 @@
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde::Deserialize;
+
+use crate::exit::Failure;
+use crate::format::{duration, plain};
+
+/// Characters of somebody's text that a message quotes at most.
+const QUOTED_CHARS_MAX: usize = 300;
+
+/// Why a hub did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ClientError {
+    /// Nobody answers at its address.
+    NoHub {
+        /// The hub's address.
+        url: String,
+        /// The system's words.
+        cause: String,
+    },
+    /// It did not answer in time.
+    Timeout {
+        /// The hub's address.
+        url: String,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// The connection ended before the answer did.
+    Broken {
+        /// The hub's address.
+        url: String,
+        /// The system's words.
+        cause: String,
+    },
+    /// It answered that it will not.
+    Refused {
+        /// The answer's status.
+        status: StatusCode,
+        /// Its reason, in a sentence.
+        reason: String,
+        /// When to ask again, if it said so.
+        retry_after: Option<Duration>,
+    },
+    /// What answered is no hub.
+    NotAHub {
+        /// The address.
+        url: String,
+        /// What gave it away.
+        what: String,
+    },
+}
+
+impl ClientError {
+    /// Whether the same request may succeed a little later.
+    #[must_use]
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::NoHub { .. } | Self::Timeout { .. } | Self::Broken { .. } => true,
+            Self::Refused { status, .. } => {
+                status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
+            }
+            Self::NotAHub { .. } => false,
+        }
+    }
+
+    /// Whether nothing at all came back, so that the next request need not be tried.
+    #[must_use]
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(self, Self::NoHub { .. } | Self::Timeout { .. })
+    }
+
+    /// The status of a refusal.
+    #[must_use]
+    pub(crate) fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// When to ask again, if the hub said so.
+    #[must_use]
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoHub { url, cause } => write!(
+                f,
+                "no hub answers at {url} ({cause}); start one with `skep serve`, \
+                 or name another with --tracker URL or SKEP_TRACKER"
+            ),
+            Self::Timeout { url, after } => {
+                write!(f, "the hub at {url} did not answer within {}", duration(*after))
+            }
+            Self::Broken { url, cause } => write!(f, "the connection to the hub at {url} broke: {cause}"),
+            Self::Refused { reason, .. } => f.write_str(reason),
+            Self::NotAHub { url, what } => {
+                write!(f, "what answers at {url} does not seem to be a Skep hub: {what}")
+            }
+        }
+    }
+}
+
+impl Error for ClientError {}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        Self::failed(error)
+    }
+}
+
+/// The innermost cause of an error, which is the one that says something: `Connection refused`.
+pub(super) fn cause(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    let text = innermost.to_string();
+    match text.rfind(" (os error ") {
+        Some(at) => text[..at].to_owned(),
+        None => text,
+    }
+}
+
+/// A body that says why: RFC 9457, or the `error` and `message` of older hubs.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Reason {
+    title: Option<String>,
+    detail: Option<String>,
+    error: Option<String>,
+    message: Option<String>,
+}
+
+/// The sentence that explains a refusal.
+pub(super) fn reason(status: StatusCode, body: &[u8], location: Option<&str>) -> String {
+    if let (true, Some(location)) = (status.is_redirection(), location) {
+        return format!("the hub is elsewhere; try --tracker {}", short(location));
+    }
+    let told: Reason = serde_json::from_slice(body).unwrap_or_default();
+    let words =
+        told.detail.or(told.error).or(told.message).or(told.title).filter(|words| !words.trim().is_empty());
+    match words {
+        Some(words) => short(&words),
+        None => {
+            let name = status.canonical_reason().map_or(String::new(), |name| format!(" {name}"));
+            format!("the hub answered {}{name}", status.as_u16())
+        }
+    }
+}
+
+/// Somebody's text, safe and short enough for a message.
+fn short(text: &str) -> String {
+    let text = text.trim();
+    match text.char_indices().nth(QUOTED_CHARS_MAX) {
+        Some((at, _)) => format!("{}…", plain(&text[..at])),
+        None => plain(text).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_in_the_hubs_words() {
+        let bad = StatusCode::BAD_REQUEST;
+        for (body, expected) in [
+            (
+                r#"{"type":"about:blank","title":"Bad Request","detail":"`x` is no torrent"}"#,
+                "`x` is no torrent",
+            ),
+            (r#"{"title":"Bad Request"}"#, "Bad Request"),
+            (r#"{"error":"Missing info_hash"}"#, "Missing info_hash"),
+            (r#"{"message":"no"}"#, "no"),
+            ("<html>", "the hub answered 400 Bad Request"),
+            ("", "the hub answered 400 Bad Request"),
+            (r#"{"detail":"a\u001bb"}"#, r"a\u{1b}b"),
+        ] {
+            assert_eq!(reason(bad, body.as_bytes(), None), expected);
+        }
+        let long = format!(r#"{{"detail":"{}"}}"#, "é".repeat(1000));
+        assert_eq!(reason(bad, long.as_bytes(), None).chars().count(), QUOTED_CHARS_MAX + 1);
+        assert_eq!(
+            reason(StatusCode::FOUND, b"", Some("https://hub.example/")),
+            "the hub is elsewhere; try --tracker https://hub.example/"
+        );
+    }
+}

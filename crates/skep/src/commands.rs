@@ -1,0 +1,33 @@
+//! The commands, a file each.
+
+mod add;
+mod check;
+mod completions;
+mod config;
+mod export;
+mod import;
+mod list;
+mod make;
+mod man;
+mod show;
+
+use crate::cli::Command;
+use crate::env::Env;
+use crate::exit::Outcome;
+
+/// Runs one command.
+pub(crate) async fn run(command: Command, env: &mut Env) -> Outcome {
+    match command {
+        Command::Make(args) => make::run(&args, env).await,
+        Command::Show(args) => show::run(&args, env),
+        Command::Add(args) => add::run(&args, env).await,
+        Command::Ls(args) => list::run(None, &args.list, env).await,
+        Command::Find(args) => list::run(Some(&args.text.join(" ")), &args.list, env).await,
+        Command::Config(args) => config::run(&args.command, env),
+        Command::Import(args) => import::run(&args, env).await,
+        Command::Export(args) => export::run(&args, env).await,
+        Command::Check(args) => check::run(&args, env).await,
+        Command::Completions(args) => completions::run(&args, env),
+        Command::Man(args) => man::run(&args, env),
+    }
+}

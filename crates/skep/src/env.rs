@@ -1,0 +1,207 @@
+//! The world as a command sees it. The real one is made in `main.rs`; a test makes its own and reads what was
+//! written.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::sync::mpsc;
+
+/// Columns that help is wrapped to where the terminal does not say.
+const WIDTH_DEFAULT: usize = 100;
+
+/// Everything around a command that it reads or writes, but for files and sockets.
+pub struct Env {
+    /// Results.
+    pub stdout: Box<dyn Write + Send>,
+    /// Progress, warnings and errors.
+    pub stderr: Box<dyn Write + Send>,
+    /// What the two are connected to.
+    pub terminal: Terminal,
+    /// Environment variables.
+    pub vars: BTreeMap<String, OsString>,
+    /// The directory that relative paths start at.
+    pub cwd: PathBuf,
+    /// The platform's directory for a program's data, if the user has one.
+    pub data_dir: Option<PathBuf>,
+    /// The platform's directory for a program's configuration, if the user has one.
+    pub config_dir: Option<PathBuf>,
+    /// How a long-running command learns that it should stop.
+    pub stop: StopRequests,
+    /// How much is told beside the results; set from `-v` and `-q`.
+    pub verbosity: i8,
+}
+
+/// What standard output and standard error are connected to.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terminal {
+    /// Whether results go to a terminal.
+    pub stdout: bool,
+    /// Whether progress and errors go to a terminal.
+    pub stderr: bool,
+    /// The terminal's columns, if there is one.
+    pub width: Option<usize>,
+}
+
+/// Where requests to stop come from.
+pub enum StopRequests {
+    /// SIGINT and SIGTERM (Ctrl-C where there are no signals), from the first [`StopRequests::listen`] on.
+    Process,
+    /// A channel: each message is a request. A closed channel never asks.
+    Channel(mpsc::UnboundedReceiver<()>),
+}
+
+impl Env {
+    /// An environment that writes to `stdout` and `stderr`, which are no terminals, and knows nothing else.
+    pub fn new(
+        stdout: impl Write + Send + 'static,
+        stderr: impl Write + Send + 'static,
+        cwd: PathBuf,
+    ) -> Self {
+        Self {
+            stdout: Box::new(stdout),
+            stderr: Box::new(stderr),
+            terminal: Terminal::default(),
+            vars: BTreeMap::new(),
+            cwd,
+            data_dir: None,
+            config_dir: None,
+            stop: StopRequests::Process,
+            verbosity: 0,
+        }
+    }
+
+    /// An environment variable; one that is empty counts as not set.
+    #[must_use]
+    pub fn var(&self, name: &str) -> Option<&OsStr> {
+        self.vars.get(name).map(OsString::as_os_str).filter(|value| !value.is_empty())
+    }
+
+    /// `path`, seen from the working directory.
+    #[must_use]
+    pub fn path(&self, path: &Path) -> PathBuf {
+        self.cwd.join(path)
+    }
+
+    /// Whether standard output may be colored (`NO_COLOR` and a terminal that cannot are respected).
+    #[must_use]
+    pub fn colors_stdout(&self) -> bool {
+        self.terminal.stdout && self.colors()
+    }
+
+    /// Whether standard error may be colored.
+    #[must_use]
+    pub fn colors_stderr(&self) -> bool {
+        self.terminal.stderr && self.colors()
+    }
+
+    fn colors(&self) -> bool {
+        self.var("NO_COLOR").is_none() && self.var("TERM").is_none_or(|term| term != "dumb")
+    }
+
+    /// Columns to wrap text to.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.terminal.width.unwrap_or(WIDTH_DEFAULT)
+    }
+
+    /// Tells a person something beside the results, unless `-q` was given. That nobody can be told is no failure.
+    pub fn note(&mut self, text: impl fmt::Display) {
+        if self.verbosity >= 0 {
+            let _ = writeln!(self.stderr, "{text}");
+        }
+    }
+
+    /// Tells a person that something is wrong.
+    pub fn error(&mut self, text: impl fmt::Display) {
+        let (on, off) = if self.colors_stderr() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+        let _ = writeln!(self.stderr, "{on}error:{off} {text}");
+    }
+
+    /// A progress bar of `length` steps on standard error; invisible where that is no terminal, or with `-q`.
+    /// `template` is indicatif's.
+    #[must_use]
+    pub fn bar(&self, length: u64, template: &str) -> ProgressBar {
+        let visible = self.terminal.stderr && self.verbosity >= 0;
+        let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(length), target);
+        match ProgressStyle::with_template(template) {
+            Ok(style) => bar.with_style(style.progress_chars("=> ")),
+            Err(_) => bar,
+        }
+    }
+}
+
+impl StopRequests {
+    /// Starts to listen, so that from now on no request is lost and none ends the process by itself.
+    ///
+    /// # Errors
+    /// If the system refuses to tell about signals.
+    pub fn listen(&mut self) -> io::Result<Listening> {
+        match std::mem::replace(self, Self::Process) {
+            Self::Process => Signals::new().map(Listening::Process),
+            Self::Channel(requests) => Ok(Listening::Channel(requests)),
+        }
+    }
+}
+
+/// Requests to stop, being listened for.
+pub enum Listening {
+    /// From the process's signals.
+    Process(Signals),
+    /// From a channel.
+    Channel(mpsc::UnboundedReceiver<()>),
+}
+
+impl Listening {
+    /// Waits for the next request.
+    pub async fn next(&mut self) {
+        match self {
+            Self::Process(signals) => signals.next().await,
+            Self::Channel(requests) => {
+                if requests.recv().await.is_none() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
+    }
+}
+
+/// The process's signals that ask it to stop.
+pub struct Signals {
+    #[cfg(unix)]
+    streams: [tokio::signal::unix::Signal; 2],
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { streams: [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?] })
+    }
+
+    async fn next(&mut self) {
+        let [interrupt, terminate] = &mut self.streams;
+        tokio::select! {
+            _ = interrupt.recv() => (),
+            _ = terminate.recv() => (),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    #[expect(clippy::unnecessary_wraps, reason = "the same shape as where there are signals")]
+    fn new() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

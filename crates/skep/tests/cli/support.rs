@@ -1,0 +1,231 @@
+//! A world for one command: a directory of its own, and a hub that answers what it is told to.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use axum::Router;
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::response::Response;
+use skep::env::Env;
+use skep::exit::Exit;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+/// Runs commands in a directory that goes away with it.
+pub(crate) struct World {
+    dir: TempDir,
+    vars: Vec<(String, String)>,
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) exit: Exit,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self { dir: TempDir::new().unwrap(), vars: Vec::new() }
+    }
+
+    /// With an environment variable.
+    pub(crate) fn var(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.vars.push((name.to_owned(), value.into()));
+        self
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes a file, and the directories above it.
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    pub(crate) fn env(&self) -> (Env, Written, Written) {
+        let (stdout, stderr) = (Written::default(), Written::default());
+        let mut env = Env::new(stdout.clone(), stderr.clone(), self.dir.path().to_owned());
+        env.vars = self.vars.iter().map(|(name, value)| (name.clone(), value.into())).collect();
+        env.data_dir = Some(self.path("data"));
+        env.config_dir = Some(self.path("config"));
+        (env, stdout, stderr)
+    }
+
+    pub(crate) async fn run(&self, args: &[&str]) -> Ran {
+        let (mut env, stdout, stderr) = self.env();
+        let exit = skep::run(["skep"].iter().chain(args), &mut env).await;
+        Ran { exit, stdout: self.relative(&stdout.text()), stderr: self.relative(&stderr.text()) }
+    }
+
+    /// `text` with this world's directory called `DIR`, so that it is the same in each run.
+    pub(crate) fn relative(&self, text: &str) -> String {
+        text.replace(&*self.dir.path().to_string_lossy(), "DIR")
+    }
+}
+
+impl Ran {
+    /// Asserts how the command ended, and shows what it wrote if that was otherwise.
+    #[track_caller]
+    pub(crate) fn ended(self, exit: Exit) -> Self {
+        assert_eq!(self.exit, exit, "{self:#?}");
+        self
+    }
+}
+
+/// What was written to a stream.
+#[derive(Clone, Default)]
+pub(crate) struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Written {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A hub that gives its answers in order, and remembers what it was asked.
+pub(crate) struct StubHub {
+    pub(crate) address: SocketAddr,
+    shared: Arc<Mutex<Shared>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    answers: VecDeque<Answer>,
+    asked: Vec<Asked>,
+}
+
+/// What a hub answers.
+#[derive(Clone)]
+pub(crate) struct Answer {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+    never: bool,
+}
+
+/// What a hub was asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    /// Method, path and query: `GET /api/v1/torrents?limit=1`.
+    pub(crate) line: String,
+    pub(crate) media_type: Option<String>,
+    pub(crate) authorization: Option<String>,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn json(status: u16, body: impl ToString) -> Self {
+        let headers = vec![("content-type", "application/json".to_owned())];
+        Self { status, headers, body: body.to_string(), never: false }
+    }
+
+    /// A refusal in the form of RFC 9457.
+    pub(crate) fn problem(status: u16, detail: &str) -> Self {
+        Self::json(status, serde_json::json!({"title": "Refused", "status": status, "detail": detail}))
+    }
+
+    /// The connection stays open, and nothing comes.
+    pub(crate) fn never() -> Self {
+        Self { never: true, ..Self::json(200, "") }
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+}
+
+impl StubHub {
+    pub(crate) async fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared =
+            Arc::new(Mutex::new(Shared { answers: answers.into_iter().collect(), asked: Vec::new() }));
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { address, shared }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        lock(&self.shared).asked.clone()
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.asked().into_iter().map(|asked| asked.line).collect()
+    }
+
+    /// A world whose commands talk to this hub.
+    pub(crate) fn world(&self) -> World {
+        World::new().var("SKEP_TRACKER", self.url())
+    }
+}
+
+fn lock(shared: &Arc<Mutex<Shared>>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap()
+}
+
+async fn answer(State(shared): State<Arc<Mutex<Shared>>>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let header = |name: &str| parts.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    let asked = Asked {
+        line: format!("{} {}", parts.method, parts.uri),
+        media_type: header("content-type"),
+        authorization: header("authorization"),
+        body: to_bytes(body, usize::MAX).await.unwrap(),
+    };
+    let answer = {
+        let mut shared = lock(&shared);
+        shared.asked.push(asked);
+        shared
+            .answers
+            .pop_front()
+            .unwrap_or_else(|| Answer::problem(500, "the test foresaw no more requests"))
+    };
+    if answer.never {
+        return std::future::pending().await;
+    }
+    let mut response = Response::builder().status(answer.status);
+    for (name, value) in answer.headers {
+        response = response.header(name, value);
+    }
+    response.body(answer.body.into()).unwrap()
+}
+
+/// An address of this machine at which nobody listens.
+pub(crate) fn nobody() -> String {
+    // Bound and let go again: nothing else is handed the port at once.
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+/// A torrent file of one file called `name`.
+pub(crate) fn torrent(name: &str) -> Vec<u8> {
+    let pieces = "p".repeat(20);
+    let info =
+        format!("d6:lengthi16384e4:name{}:{name}12:piece lengthi16384e6:pieces20:{pieces}e", name.len());
+    format!("d10:created by4:test4:info{info}e").into_bytes()
+}
