@@ -1,4 +1,4 @@
 //! Sockets. A listener decodes, asks the tracker, and encodes; it knows no policy.
 
-mod sockets;
+pub mod http;
 pub mod udp;
