@@ -179,7 +179,11 @@ fn load_snapshot(state_dir: &Path, tracker: &Tracker) -> io::Result<()> {
     match snapshot::load(state_dir, tracker, now_unix())? {
         Loaded::Nothing => {}
         Loaded::Whole(contents) => {
-            tracing::info!(swarms = contents.swarms, peers = contents.peers, "the swarms are as they were saved");
+            tracing::info!(
+                swarms = contents.swarms,
+                peers = contents.peers,
+                "the swarms are as they were saved"
+            );
         }
         Loaded::Damaged { contents, why, set_aside } => tracing::warn!(
             swarms = contents.swarms,

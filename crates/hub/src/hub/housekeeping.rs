@@ -60,7 +60,11 @@ struct House {
 }
 
 impl House {
-    async fn keep(self, mut requests: mpsc::Receiver<SaveRequest>, mut stopped: oneshot::Receiver<SaveRequest>) {
+    async fn keep(
+        self,
+        mut requests: mpsc::Receiver<SaveRequest>,
+        mut stopped: oneshot::Receiver<SaveRequest>,
+    ) {
         let mut second = interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut next_save = Instant::now() + self.between_saves;

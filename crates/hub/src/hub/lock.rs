@@ -20,18 +20,25 @@ pub(super) struct StateLock {
 impl StateLock {
     pub(super) fn take(state_dir: &Path) -> Result<Self, StartError> {
         let path = state_dir.join(FILE);
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|error| {
-            StartError(format!("{} cannot be written: {error}; choose another --state-dir", path.display()))
-        })?;
+        let file =
+            OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|error| {
+                StartError(format!(
+                    "{} cannot be written: {error}; choose another --state-dir",
+                    path.display()
+                ))
+            })?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { _file: file }),
-            Err(error) if io::Error::from(error).kind() == io::ErrorKind::WouldBlock => Err(StartError(format!(
-                "another hub uses the state directory {}; stop it, or choose another with --state-dir",
+            Err(error) if io::Error::from(error).kind() == io::ErrorKind::WouldBlock => {
+                Err(StartError(format!(
+                    "another hub uses the state directory {}; stop it, or choose another with --state-dir",
+                    state_dir.display()
+                )))
+            }
+            Err(error) => Err(StartError(format!(
+                "the state directory {} cannot be locked: {error}",
                 state_dir.display()
             ))),
-            Err(error) => {
-                Err(StartError(format!("the state directory {} cannot be locked: {error}", state_dir.display())))
-            }
         }
     }
 }

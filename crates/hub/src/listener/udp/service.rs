@@ -71,7 +71,8 @@ impl Service {
         out: &mut Vec<u8>,
     ) {
         let families = Families::of(from);
-        let announce = &wire::Announce { want: announce.want.map(|want| want.min(peers_max(families))), ..*announce };
+        let announce =
+            &wire::Announce { want: announce.want.map(|want| want.min(peers_max(families))), ..*announce };
         let asker = Asker { ip: from, families, ids: false, user_agent: None };
         match self.tracker.announce(&asker, announce, &mut self.worker) {
             Ok(answer) => {
