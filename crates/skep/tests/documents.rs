@@ -11,16 +11,27 @@ const PROMPTS: &[&str] = &["$ skep ", "skep ", "cargo run --release -- ", "$ car
 
 #[test]
 fn every_command_and_flag_in_the_documents_exists() {
-    let mut wrong = Vec::new();
+    let (mut checked, mut wrong) = (0, Vec::new());
     for document in documents() {
-        let text = fs::read_to_string(&document).unwrap();
+        let text = fs::read_to_string(&document)
+            .unwrap_or_else(|error| panic!("cannot read {}: {error}", document.display()));
         for line in command_lines(&text) {
+            checked += 1;
             if let Err(reason) = check(line) {
                 wrong.push(format!("{}: `{line}`: {reason}", document.display()));
             }
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    assert!(checked > 0, "no document shows a command line");
+}
+
+#[test]
+fn what_does_not_exist_is_found() {
+    assert_eq!(check("make --private PATH > x # makes"), Ok(()));
+    assert_eq!(check("--version"), Ok(()));
+    assert_eq!(check("make --privat PATH"), Err("no flag --privat".to_owned()));
+    assert_eq!(check("mak PATH"), Err("no such command".to_owned()));
 }
 
 /// The README and the user's guide.
@@ -28,7 +39,7 @@ fn documents() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let guide = fs::read_dir(root.join("docs")).into_iter().flatten().map(|entry| entry.unwrap().path());
     let markdown = guide.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
-    std::iter::once(root.join("README.md")).chain(markdown).filter(|path| path.exists()).collect()
+    std::iter::once(root.join("README.md")).chain(markdown).collect()
 }
 
 /// The arguments of our program in all lines of fenced blocks that run it.
