@@ -1,5 +1,6 @@
 //! The hub: sockets, policy, storage, HTTP API and web page around the swarm registry.
 
+pub mod api;
 pub mod catalogue;
 pub mod config;
 pub mod legacy;
@@ -7,5 +8,6 @@ pub mod listener;
 pub mod similar;
 pub mod store;
 pub mod tracker;
+mod web;
 
 pub use config::{Config, ConfigError, Publish};
