@@ -5,12 +5,12 @@
 //! as a page or the API, goes to hyper and the axum router together with its connection and with what was already
 //! read of it ([`handover`]); there, too, announces are answered, by the same [`answer::Desk`] ([`front`]).
 //!
-//! The rooms: [`answer`] knows calls and bodies and no HTTP around them; `head` finds requests in bytes; `connection`
+//! The rooms: [`answer`] knows calls and bodies and no HTTP around them; `head` finds requests in bytes; [`connection`]
 //! is the state machine of bytes in and bytes out, without sockets; `peer` gives it one; `event_loop` gives each peer
 //! its turn; `deadlines` says whose time is up; [`forwarded`] says who asks through a proxy.
 
 pub mod answer;
-mod connection;
+pub mod connection;
 mod deadlines;
 mod event_loop;
 pub mod forwarded;
