@@ -1,11 +1,15 @@
 //! The hub: sockets, policy, storage, HTTP API and web page around the swarm registry.
 
+pub mod api;
 pub mod catalogue;
 pub mod config;
+mod hub;
 pub mod legacy;
 pub mod listener;
 pub mod similar;
 pub mod store;
 pub mod tracker;
+mod web;
 
 pub use config::{Config, ConfigError, Publish};
+pub use hub::{Bound, Hub, StartError, StopError};

@@ -89,7 +89,12 @@ pub(super) fn http(listen: SocketAddr, reply_bytes: usize) -> io::Result<()> {
                     stream.set_nonblocking(true)?;
                     stream.set_nodelay(true)?;
                     let free = connections.iter().position(Option::is_none).unwrap_or(connections.len());
-                    epoll::add(&ready, &stream, epoll::EventData::new_u64(free as u64), epoll::EventFlags::IN)?;
+                    epoll::add(
+                        &ready,
+                        &stream,
+                        epoll::EventData::new_u64(free as u64),
+                        epoll::EventFlags::IN,
+                    )?;
                     if free == connections.len() {
                         connections.push(None);
                     }
@@ -97,7 +102,9 @@ pub(super) fn http(listen: SocketAddr, reply_bytes: usize) -> io::Result<()> {
                 }
                 continue;
             }
-            let Some(place) = usize::try_from(key).ok().and_then(|key| connections.get_mut(key)) else { continue };
+            let Some(place) = usize::try_from(key).ok().and_then(|key| connections.get_mut(key)) else {
+                continue;
+            };
             let Some(stream) = place else { continue };
             // The generator writes a request in one piece and waits for its answer.
             let asked = stream.read(&mut request).unwrap_or(0);
@@ -115,7 +122,9 @@ const CLOSE: &[u8] = b"Connection: close\r\n";
 /// A whole answer of `bytes` bytes, head included.
 fn http_answer(bytes: usize, connection: &str) -> Vec<u8> {
     let head = |body: usize| {
-        format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {body}\r\nConnection: {connection}\r\n\r\n")
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {body}\r\nConnection: {connection}\r\n\r\n"
+        )
     };
     let fixed = "d8:completei1e10:incompletei1e8:intervali1800e5:peers0:1:x";
     let room = bytes.saturating_sub(head(100).len() + fixed.len() + 5).max(1);

@@ -1,4 +1,5 @@
 //! Sockets. A listener decodes, asks the tracker, and encodes; it knows no policy.
 
+pub mod http;
 mod sockets;
 pub mod udp;

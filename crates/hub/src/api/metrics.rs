@@ -1,0 +1,105 @@
+//! Numbers for Prometheus, in its text format 0.0.4.
+
+use std::fmt::{Display, Write};
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+use super::ApiState;
+use super::admin::Admin;
+use crate::tracker::Metric;
+
+/// `GET /metrics`
+pub(super) async fn metrics(State(state): State<Arc<ApiState>>, _: Admin) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text(&state)).into_response()
+}
+
+fn text(state: &ApiState) -> String {
+    let stats = state.tracker.stats();
+    let mut out = Text::default();
+    out.gauge("skep_build_info", "Which program this is.");
+    out.sample("skep_build_info", concat!("version=\"", env!("CARGO_PKG_VERSION"), "\""), 1);
+    out.gauge("skep_uptime_seconds", "Seconds since the start.");
+    out.sample("skep_uptime_seconds", "", stats.uptime_secs);
+    out.gauge("skep_swarms", "Swarms, those of catalogued torrents without peers included.");
+    out.sample("skep_swarms", "", stats.swarms);
+    out.gauge("skep_peers", "Peers, by the family of their address.");
+    out.sample("skep_peers", "family=\"ipv4\"", stats.population.v4);
+    out.sample("skep_peers", "family=\"ipv6\"", stats.population.v6);
+    out.gauge("skep_seeders", "Peers that have everything.");
+    out.sample("skep_seeders", "", stats.population.seeders);
+    out.gauge("skep_swarm_memory_bytes", "Bytes that swarms take.");
+    out.sample("skep_swarm_memory_bytes", "", stats.memory_bytes);
+    out.gauge("skep_swarm_memory_bytes_max", "Bytes that swarms may take.");
+    out.sample("skep_swarm_memory_bytes_max", "", state.memory_bytes_max);
+    out.counter("skep_shed_total", "What was given up for lack of memory.");
+    out.sample("skep_shed_total", "what=\"details\"", stats.shed.details);
+    out.sample("skep_shed_total", "what=\"peers\"", stats.shed.peers);
+    out.sample("skep_shed_total", "what=\"refused\"", stats.shed.refused);
+    out.counter(
+        "skep_completed_unwritten_total",
+        "Completed downloads that the catalogue could not take note of.",
+    );
+    out.sample("skep_completed_unwritten_total", "", state.catalogue.completed_lost());
+    let mut last = "";
+    for metric in Metric::ALL {
+        let (name, labels, help) = described(metric);
+        if name != last {
+            out.counter(name, help);
+            last = name;
+        }
+        out.sample(name, labels, state.tracker.count(metric));
+    }
+    out.0
+}
+
+/// A counter's name, labels and help. Those of one name follow each other in [`Metric::ALL`].
+const fn described(metric: Metric) -> (&'static str, &'static str, &'static str) {
+    const ANNOUNCES: &str = "Announces answered.";
+    const SCRAPES: &str = "Scrapes answered.";
+    const REFUSED: &str = "Announces refused.";
+    match metric {
+        Metric::AnnouncesUdp4 => ("skep_announces_total", "transport=\"udp\",family=\"ipv4\"", ANNOUNCES),
+        Metric::AnnouncesUdp6 => ("skep_announces_total", "transport=\"udp\",family=\"ipv6\"", ANNOUNCES),
+        Metric::AnnouncesHttp => ("skep_announces_total", "transport=\"http\",family=\"any\"", ANNOUNCES),
+        Metric::Connects => ("skep_udp_connects_total", "", "Connect requests answered (BEP 15)."),
+        Metric::ScrapesUdp => ("skep_scrapes_total", "transport=\"udp\"", SCRAPES),
+        Metric::ScrapesHttp => ("skep_scrapes_total", "transport=\"http\"", SCRAPES),
+        Metric::Completed => ("skep_completed_total", "", "Downloads completed."),
+        Metric::RefusedPortZero => ("skep_refused_total", "reason=\"port_zero\"", REFUSED),
+        Metric::RefusedPasskey => ("skep_refused_total", "reason=\"passkey\"", REFUSED),
+        Metric::RefusedFull => ("skep_refused_total", "reason=\"memory\"", REFUSED),
+        Metric::Malformed => ("skep_malformed_total", "", "Requests that were none."),
+        Metric::ConnectionIdInvalid => {
+            ("skep_udp_connection_id_invalid_total", "", "UDP requests whose connection id was not valid.")
+        }
+        Metric::SendFailed => ("skep_udp_send_failed_total", "", "UDP answers that the system did not take."),
+    }
+}
+
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn gauge(&mut self, name: &str, help: &str) {
+        self.head(name, "gauge", help);
+    }
+
+    fn counter(&mut self, name: &str, help: &str) {
+        self.head(name, "counter", help);
+    }
+
+    // Writing to a String cannot fail.
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
+        let _ = match labels {
+            "" => writeln!(self.0, "{name} {value}"),
+            labels => writeln!(self.0, "{name}{{{labels}}} {value}"),
+        };
+    }
+}

@@ -1,0 +1,214 @@
+//! Everything that the router serves: the JSON API, the calls of older trackers, the pages.
+//!
+//! Announces and scrapes are not here: [`front`](crate::listener::http::front) answers them before a request comes to
+//! the router. Nothing here is waited for by an announce.
+//!
+//! The rooms: [`problem`] is every refusal; [`admin`] the token; [`guard`] what holds for all requests; [`links`] the
+//! hub's own addresses; [`addition`] the way into the catalogue, limited by [`throttle`] and [`body`]; then a room for
+//! each group of calls.
+
+mod addition;
+pub mod admin;
+mod body;
+mod facts;
+mod guard;
+mod import;
+mod links;
+mod metrics;
+mod neighbours;
+pub mod problem;
+mod query;
+mod status;
+mod text;
+mod throttle;
+mod torrents;
+mod view;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Serialize;
+use swarm::InfoHash;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+use crate::catalogue::{Catalogue, Torrent};
+use crate::config::{Config, Publish};
+use crate::similar::Similarity;
+use crate::tracker::Tracker;
+use crate::web;
+use body::{BODIES_BYTES_MAX, Budget};
+use throttle::Throttle;
+
+pub use admin::{AdminToken, Standing, TokenError};
+pub use problem::Problem;
+
+pub(crate) use addition::{Adder, form, from_metainfo};
+pub(crate) use links::Site;
+pub(crate) use query::Parameters;
+pub(crate) use text::percent_encoded;
+pub(crate) use torrents::find;
+pub(crate) use view::Swarm;
+
+/// How often the names of the torrents in a long scrape are looked up one by one.
+const NAMES_MAX: usize = 10_000;
+
+/// Searches for similar hashes that run at a time: each looks at every hash that is known.
+const SEARCHES_MAX: usize = 1;
+
+/// What every handler may need.
+pub struct ApiState {
+    tracker: Arc<Tracker>,
+    catalogue: Catalogue,
+    admin: AdminToken,
+    hooks: Hooks,
+    publish: Publish,
+    /// The port of UDP announces, if there is one.
+    udp_port: Option<u16>,
+    additions: Throttle,
+    additions_per_minute: u32,
+    metainfo_bytes_max: usize,
+    body_bytes_max: usize,
+    memory_bytes_max: usize,
+    peer_ttl_secs: u32,
+    full_scrape: bool,
+    similarity: Similarity,
+    /// Memory of request bodies.
+    bodies: Budget,
+    /// Memory of large answers.
+    answers: Budget,
+    /// Turns of searches for similar hashes.
+    searches: Semaphore,
+    /// The turn of an import.
+    imports: Semaphore,
+}
+
+/// What the API asks of the process around it.
+#[derive(Debug, Clone)]
+pub struct Hooks {
+    /// Saves the swarms; the answer comes when they are on disk, or in words why they are not.
+    pub save: mpsc::Sender<oneshot::Sender<Result<(), String>>>,
+    /// Begins a graceful stop.
+    pub shutdown: mpsc::Sender<()>,
+    /// Whether the hub serves: all is loaded, all sockets are bound, and it is not stopping.
+    pub ready: watch::Receiver<bool>,
+}
+
+impl ApiState {
+    /// The state of a hub that is set up as `config` says and answers UDP announces on `udp_port`.
+    #[must_use]
+    pub fn new(
+        config: &Config,
+        tracker: Arc<Tracker>,
+        catalogue: Catalogue,
+        admin: AdminToken,
+        udp_port: Option<u16>,
+        hooks: Hooks,
+    ) -> Arc<Self> {
+        let limits = &config.catalogue;
+        Arc::new(Self {
+            tracker,
+            catalogue,
+            admin,
+            hooks,
+            publish: config.publish,
+            udp_port,
+            additions: Throttle::new(limits.additions_per_minute),
+            additions_per_minute: limits.additions_per_minute,
+            metainfo_bytes_max: limits.metainfo_bytes_max,
+            body_bytes_max: config.http.body_bytes_max,
+            memory_bytes_max: config.tracker.memory_max,
+            peer_ttl_secs: config.tracker.peer_ttl_secs(),
+            full_scrape: config.tracker.full_scrape,
+            similarity: Similarity {
+                prefix_digits: limits.similar_prefix,
+                suffix_digits: limits.similar_suffix,
+                threshold: limits.similar_threshold,
+            },
+            bodies: Budget::new(BODIES_BYTES_MAX),
+            answers: Budget::new(BODIES_BYTES_MAX),
+            searches: Semaphore::new(SEARCHES_MAX),
+            imports: Semaphore::new(1),
+        })
+    }
+
+    /// The names of those of `hashes` that are in the catalogue and have one, for scrapes in JSON. Of very many the first
+    /// are looked up.
+    pub async fn names(&self, hashes: Vec<InfoHash>) -> HashMap<InfoHash, String> {
+        let mut names = HashMap::new();
+        for hash in hashes.into_iter().take(NAMES_MAX) {
+            match self.catalogue.get(hash).await {
+                Ok(Some(torrent)) if !torrent.name.is_empty() => drop(names.insert(hash, torrent.name)),
+                Ok(_) => {}
+                Err(fault) => {
+                    tracing::error!(%fault, "cannot look up names for a scrape");
+                    break;
+                }
+            }
+        }
+        names
+    }
+
+    pub(crate) fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    pub(crate) fn tracker(&self) -> &Tracker {
+        &self.tracker
+    }
+
+    pub(crate) fn metainfo_bytes_max(&self) -> usize {
+        self.metainfo_bytes_max
+    }
+
+    pub(crate) fn publish(&self) -> Publish {
+        self.publish
+    }
+
+    /// Keeps the swarm of a catalogued torrent while nobody is there.
+    fn pin(&self, torrent: &Torrent) {
+        let completed = u32::try_from(torrent.completed).unwrap_or(u32::MAX);
+        if let Err(full) = self.tracker.pin(torrent.info_hash, completed) {
+            // It is in the catalogue all the same, and its swarm begins when somebody announces it.
+            tracing::warn!(hash = %torrent.info_hash, ?full, "no memory to keep a swarm");
+        }
+    }
+
+    /// An answer in JSON.
+    fn json(&self, value: &impl Serialize) -> Result<Response, Problem> {
+        let bytes = serde_json::to_vec(value).map_err(|error| {
+            tracing::error!(%error, "cannot write an answer as JSON");
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer cannot be written")
+        })?;
+        Ok(([(header::CONTENT_TYPE, "application/json")], self.answers.lend(bytes)?).into_response())
+    }
+}
+
+/// All routes. Requests must carry the [`Origin`](crate::listener::http::handover::Origin) of their connection.
+pub fn router(state: Arc<ApiState>) -> Router {
+    let api = Router::new()
+        .route("/torrents", get(torrents::list).post(torrents::add))
+        .route("/torrents/{hash}", get(torrents::get).delete(torrents::remove))
+        .route("/stats", get(status::stats))
+        .route("/import", post(import::import));
+    Router::new()
+        .nest("/api/v1", api)
+        .route("/t/{file}", get(torrents::download))
+        .route("/metrics", get(metrics::metrics))
+        .route("/health", get(status::health))
+        .route("/ready", get(status::ready))
+        .route("/add_torrent_info", post(neighbours::add_torrent_info))
+        .route("/stats", get(neighbours::stats))
+        .route("/save_state", get(neighbours::save_state))
+        .route("/shutdown", post(neighbours::shutdown))
+        .merge(web::router())
+        .layer(from_fn_with_state(state.clone(), guard::guard))
+        // Bodies are read by `body`, which has limits of its own.
+        .layer(DefaultBodyLimit::disable())
+        .with_state(state)
+}

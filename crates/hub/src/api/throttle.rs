@@ -1,0 +1,126 @@
+//! How often one address may add something.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+/// Addresses that are remembered at a time. Beyond it, some are forgotten, and have a fresh minute.
+const ADDRESSES_MAX: usize = 65_536;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// So many tries a minute for each address: all of them at once, if it likes, and then one at a time as the minute
+/// passes (the generic cell rate algorithm).
+pub(crate) struct Throttle {
+    per_minute: u32,
+    /// When each address will have all its tries again, if that is to come.
+    whole_at: Mutex<HashMap<IpAddr, Instant>>,
+}
+
+impl Throttle {
+    /// `per_minute` tries, one at least.
+    #[must_use]
+    pub(crate) fn new(per_minute: u32) -> Self {
+        Self { per_minute: per_minute.max(1), whole_at: Mutex::default() }
+    }
+
+    /// Takes one try of `ip`, or of its /64 network if it is IPv6, where one person has 2^64 addresses.
+    ///
+    /// # Errors
+    ///
+    /// How long to wait for the next one.
+    pub(crate) fn take(&self, ip: IpAddr, now: Instant) -> Result<(), Duration> {
+        let each = MINUTE / self.per_minute;
+        let key = counted_as(ip);
+        let mut whole_at = self.whole_at.lock();
+        let whole = whole_at.get(&key).copied().unwrap_or(now).max(now) + each;
+        let ahead = whole.saturating_duration_since(now);
+        if ahead > MINUTE {
+            return Err(ahead - MINUTE);
+        }
+        if whole_at.len() >= ADDRESSES_MAX && !whole_at.contains_key(&key) {
+            make_room(&mut whole_at, now);
+        }
+        whole_at.insert(key, whole);
+        Ok(())
+    }
+}
+
+fn counted_as(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => {
+            let [a, b, c, d, ..] = ip.segments();
+            [a, b, c, d, 0, 0, 0, 0].into()
+        }
+        v4 => v4,
+    }
+}
+
+/// Forgets who has all tries again; if that is not enough, half of the others, so that this is seldom done.
+fn make_room(whole_at: &mut HashMap<IpAddr, Instant>, now: Instant) {
+    whole_at.retain(|_, whole| *whole > now);
+    if whole_at.len() >= ADDRESSES_MAX {
+        let mut stays = false;
+        whole_at.retain(|_, _| {
+            stays = !stays;
+            stays
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_minutes_tries_come_back_one_by_one() {
+        let throttle = Throttle::new(3);
+        let start = Instant::now();
+        let after = |secs| start + Duration::from_secs(secs);
+        let one = ip("192.0.2.1");
+        for _ in 0..3 {
+            assert_eq!(throttle.take(one, start), Ok(()));
+        }
+        assert_eq!(throttle.take(one, start), Err(Duration::from_secs(20)));
+        assert_eq!(throttle.take(one, after(19)), Err(Duration::from_secs(1)));
+        assert_eq!(throttle.take(ip("192.0.2.2"), start), Ok(()));
+        assert_eq!(throttle.take(one, after(20)), Ok(()));
+        assert_eq!(throttle.take(one, after(20)), Err(Duration::from_secs(20)));
+        for _ in 0..3 {
+            assert_eq!(throttle.take(one, after(600)), Ok(()));
+        }
+        assert!(throttle.take(one, after(600)).is_err());
+    }
+
+    #[test]
+    fn a_v6_network_is_one_address_and_a_mapped_one_is_v4() {
+        let throttle = Throttle::new(1);
+        let now = Instant::now();
+        assert_eq!(throttle.take(ip("2001:db8::1"), now), Ok(()));
+        assert!(throttle.take(ip("2001:db8::2"), now).is_err());
+        assert_eq!(throttle.take(ip("2001:db8:0:1::1"), now), Ok(()));
+        assert_eq!(throttle.take(ip("192.0.2.1"), now), Ok(()));
+        assert!(throttle.take(ip("::ffff:192.0.2.1"), now).is_err());
+    }
+
+    #[test]
+    fn the_table_is_bounded() {
+        let throttle = Throttle::new(1);
+        let now = Instant::now();
+        for n in 0..(ADDRESSES_MAX as u32 + 1000) {
+            assert_eq!(throttle.take(IpAddr::from(n.to_be_bytes()), now), Ok(()));
+        }
+        assert!(throttle.whole_at.lock().len() <= ADDRESSES_MAX);
+        let later = now + Duration::from_secs(61);
+        for n in 0..(ADDRESSES_MAX as u32) {
+            let _ = throttle.take(IpAddr::from((n + (1 << 24)).to_be_bytes()), later);
+        }
+        assert!(throttle.whole_at.lock().len() <= ADDRESSES_MAX);
+    }
+}
