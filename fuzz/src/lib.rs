@@ -1,11 +1,13 @@
 //! Entry points for fuzzing: one function a decoder, that takes any bytes and asserts what must hold of them.
 //!
-//! `cargo +nightly fuzz run <target>` explores with libFuzzer. `cargo test -p fuzz` replays each corpus, which holds
-//! every crash ever found, and tries some mutations of it on any toolchain.
+//! `cargo test -p fuzz` replays each corpus, which holds every crash ever found, and tries some mutations of it on any
+//! toolchain. `mkdir -p target/fuzz/<target> && cargo +nightly fuzz run <target> target/fuzz/<target>
+//! fuzz/corpus/<target>` explores with libFuzzer, and keeps what it comes across out of the corpus.
 //!
 //! A new target is a function here, a line in [`TARGETS`], a `[[bin]]` in `Cargo.toml`, its file in `fuzz_targets/`,
 //! and a seed in `corpus/<target>/`; a test notices what is missing.
 
+mod listener;
 mod tracker;
 
 use std::collections::HashSet;
@@ -15,6 +17,7 @@ use wire::bencode::{Rules, Tree, Value, put_bytes, put_dict, put_int, put_list};
 use wire::magnet::{MAGNET_BYTES_MAX, Magnet};
 use wire::metainfo::{Metainfo, with_trackers};
 
+pub use listener::{forwarded, http_head};
 pub use tracker::{http_announce, http_reply, http_scrape, udp_reply, udp_request};
 
 /// An entry point: it panics where what must hold does not.
@@ -24,7 +27,9 @@ pub type Target = fn(&[u8]);
 #[rustfmt::skip] // One a line, however short.
 pub const TARGETS: &[(&str, Target)] = &[
     ("bencode", bencode),
+    ("forwarded", forwarded),
     ("http_announce", http_announce),
+    ("http_head", http_head),
     ("http_reply", http_reply),
     ("http_scrape", http_scrape),
     ("magnet", magnet),

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod catalogue;
 pub mod config;
+mod hub;
 pub mod legacy;
 pub mod listener;
 pub mod similar;
@@ -11,3 +12,4 @@ pub mod tracker;
 mod web;
 
 pub use config::{Config, ConfigError, Publish};
+pub use hub::{Bound, Hub, StartError};

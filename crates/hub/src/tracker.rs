@@ -24,7 +24,7 @@ use shards::Shards;
 
 pub use counters::{Counters, Metric};
 pub use refusal::Refusal;
-pub use view::{PeerView, TrackerStats};
+pub use view::{ExportCursor, PeerView, TrackerStats};
 
 /// Swarms, policy and counters behind one `announce` and one `scrape`.
 pub struct Tracker {

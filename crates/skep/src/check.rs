@@ -107,7 +107,7 @@ pub async fn run(url: &str, options: &Options) -> Result<Report, CheckError> {
         report.address = Some(address);
         report.extend(judge::all(&transcript, &cast, target.scheme));
         if transcript.was_heard() {
-            report.extend(malformed::all(&mut line).await);
+            report.extend(malformed::all(&mut line, &cast, transcript.refusal()).await);
         }
     }
     if !talked {

@@ -1,5 +1,7 @@
 //! What can be typed: one struct a subcommand. The texts here are the manual.
 
+mod load;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +9,8 @@ use std::time::Duration;
 use clap::builder::Styles;
 use clap::builder::styling::{AnsiColor, Effects};
 use clap::{Args, Parser, Subcommand, ValueHint};
+
+pub(crate) use load::Load;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().effects(Effects::BOLD))
@@ -60,6 +64,7 @@ pub(crate) enum Command {
     Import(Import),
     Export(Export),
     Check(Check),
+    Load(Box<Load>),
     Completions(Completions),
     Man(Man),
 }

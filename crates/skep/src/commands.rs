@@ -7,6 +7,7 @@ mod config;
 mod export;
 mod import;
 mod list;
+mod load;
 mod make;
 mod man;
 mod show;
@@ -27,6 +28,7 @@ pub(crate) async fn run(command: Command, env: &mut Env) -> Outcome {
         Command::Import(args) => import::run(&args, env).await,
         Command::Export(args) => export::run(&args, env).await,
         Command::Check(args) => check::run(&args, env).await,
+        Command::Load(args) => load::run(&args, env).await,
         Command::Completions(args) => completions::run(&args, env),
         Command::Man(args) => man::run(&args, env),
     }

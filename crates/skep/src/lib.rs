@@ -11,6 +11,7 @@ mod commands;
 pub mod env;
 pub mod exit;
 pub mod format;
+pub mod load;
 pub mod make;
 mod settings;
 pub mod show;

@@ -5,12 +5,12 @@
 //! as a page or the API, goes to hyper and the axum router together with its connection and with what was already
 //! read of it ([`handover`]); there, too, announces are answered, by the same [`answer::Desk`] ([`front`]).
 //!
-//! The rooms: [`answer`] knows calls and bodies and no HTTP around them; `head` finds requests in bytes; `connection`
+//! The rooms: [`answer`] knows calls and bodies and no HTTP around them; `head` finds requests in bytes; [`connection`]
 //! is the state machine of bytes in and bytes out, without sockets; `peer` gives it one; `event_loop` gives each peer
 //! its turn; `deadlines` says whose time is up; [`forwarded`] says who asks through a proxy.
 
 pub mod answer;
-mod connection;
+pub mod connection;
 mod deadlines;
 mod event_loop;
 pub mod forwarded;
@@ -18,7 +18,6 @@ pub mod front;
 pub mod handover;
 mod head;
 mod peer;
-mod socket;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -32,8 +31,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use mio::Waker;
+use socket2::Socket;
 use tokio::sync::mpsc;
 
+use super::sockets::{self, Transport};
 use crate::config::Config;
 use crate::tracker::Tracker;
 use event_loop::EventLoop;
@@ -43,6 +44,9 @@ pub use handover::Handover;
 
 /// Connections that may wait for the router at a time; beyond it they are refused.
 pub const HANDOVERS_MAX: usize = 1024;
+
+/// Connections that wait to be accepted; the system may allow fewer.
+const BACKLOG: i32 = 4096;
 
 /// Bound sockets that nobody serves yet.
 pub struct HttpListener {
@@ -81,22 +85,17 @@ impl HttpListener {
     /// An address cannot be listened on: which, why, and what to do.
     pub fn bind(config: &Config) -> io::Result<Self> {
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let mut sockets: Vec<Vec<TcpListener>> = Vec::new();
-        sockets.resize_with(threads, Vec::new);
+        let mut of_threads: Vec<Vec<TcpListener>> = Vec::new();
+        of_threads.resize_with(threads, Vec::new);
         let mut local_addrs = Vec::new();
-        for &address in &config.listen {
-            let dispensable = config.listen.len() > 1 && address.is_ipv6() && address.ip().is_unspecified();
-            if dispensable && !socket::has_family(address) {
-                tracing::warn!(%address, "this machine has no IPv6; not listening there");
-                continue;
-            }
-            let shared = socket::listen(address, threads)?;
-            local_addrs.push(shared.first().map_or(Ok(address), TcpListener::local_addr)?);
-            for (of_thread, socket) in sockets.iter_mut().zip(shared) {
-                of_thread.push(socket);
+        for address in sockets::possible(&config.listen) {
+            let shared = sockets::bind(address, Transport::Tcp, threads)?;
+            local_addrs.push(shared.first().map_or(Ok(address), sockets::local_address)?);
+            for (of_thread, socket) in of_threads.iter_mut().zip(shared) {
+                of_thread.push(listening(socket)?);
             }
         }
-        Ok(Self { sockets, local_addrs, config: config.clone() })
+        Ok(Self { sockets: of_threads, local_addrs, config: config.clone() })
     }
 
     /// The addresses in the order of the configuration, with the ports that the system chose.
@@ -133,6 +132,14 @@ impl HttpListener {
         }
         Ok(server)
     }
+}
+
+fn listening(socket: Socket) -> io::Result<TcpListener> {
+    socket.set_nonblocking(true)?;
+    // Linux hands it on to the accepted connections; elsewhere it is set on each.
+    socket.set_tcp_nodelay(true)?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }
 
 impl HttpServer {

@@ -13,9 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use socket2::{Protocol, Type};
-
-use super::sockets::bound_group;
+use super::sockets::{self, Transport};
 use crate::config::UdpConfig;
 use crate::tracker::{Metric, Tracker};
 use batch::Batch;
@@ -42,27 +40,23 @@ impl UdpListener {
     ///
     /// # Errors
     ///
-    /// The address that could not be bound, and why.
-    pub fn bind(listen: &[SocketAddr], config: &UdpConfig) -> Result<Self, (SocketAddr, io::Error)> {
+    /// An address cannot be listened on: which, why, and what to do.
+    pub fn bind(listen: &[SocketAddr], config: &UdpConfig) -> io::Result<Self> {
         let workers = match config.workers {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             workers => workers,
         };
         let mut listener = Self { addresses: Vec::new(), sockets: Vec::new() };
-        for &address in listen {
-            let bind = || {
-                let (chosen, sockets) = bound_group(address, workers, Type::DGRAM, Protocol::UDP)?;
-                for socket in &sockets {
-                    // The kernel grants what its own limit allows; less is no error.
-                    socket.set_recv_buffer_size(config.buffer_bytes)?;
-                    socket.set_send_buffer_size(config.buffer_bytes)?;
-                    socket.set_read_timeout(Some(PATIENCE))?;
-                }
-                Ok((chosen, sockets))
-            };
-            let (chosen, sockets) = bind().map_err(|error| (address, error))?;
-            listener.addresses.push(chosen);
-            listener.sockets.extend(sockets.into_iter().map(UdpSocket::from));
+        for address in sockets::possible(listen) {
+            let shared = sockets::bind(address, Transport::Udp, workers)?;
+            listener.addresses.push(shared.first().map_or(Ok(address), sockets::local_address)?);
+            for socket in shared {
+                // The kernel grants what its own limit allows; less is no error.
+                socket.set_recv_buffer_size(config.buffer_bytes)?;
+                socket.set_send_buffer_size(config.buffer_bytes)?;
+                socket.set_read_timeout(Some(PATIENCE))?;
+                listener.sockets.push(socket.into());
+            }
         }
         Ok(listener)
     }

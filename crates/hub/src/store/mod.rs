@@ -1,4 +1,5 @@
-//! What must last: catalogue rows and their completed counts, behind one small trait.
+//! What must last: catalogue rows and their completed counts, behind one small trait. Beside it what may be lost: the
+//! [snapshot] of the swarms.
 //!
 //! The trait speaks in domain words and is blocking: the [catalogue](crate::catalogue) keeps it away from whoever may
 //! not wait. SQL is known to [`sqlite`] alone. What every store must do alike, whatever its engine, is in the rooms
@@ -9,6 +10,7 @@ mod cursor;
 mod fault;
 mod merge;
 mod rows;
+pub mod snapshot;
 pub mod sqlite;
 mod words;
 

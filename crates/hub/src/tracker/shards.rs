@@ -38,6 +38,10 @@ impl Shards {
         &self.shards[usize::try_from(spread >> (u64::BITS - SHARDS.ilog2())).unwrap_or(0)]
     }
 
+    pub(super) fn get(&self, at: usize) -> Option<&Shard> {
+        self.shards.get(at)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Shard> {
         self.shards.iter()
     }

@@ -1,9 +1,6 @@
 //! The tracker as those see it who do not announce: the API, the snapshot, the housekeeping.
 
-use swarm::{
-    Counts, Endpoint, ExportCursor, Full, InfoHash, PeerId, PeerRecord, Population, Role, Shed, Stats,
-    SwarmView,
-};
+use swarm::{Counts, Endpoint, Full, InfoHash, PeerId, PeerRecord, Population, Role, Shed, Stats, SwarmView};
 
 use super::{Metric, Tracker};
 
@@ -30,6 +27,13 @@ pub struct PeerView {
     pub downloaded: Option<u64>,
     /// Bytes still missing by its own account, if that was kept.
     pub left: Option<u64>,
+}
+
+/// How far an export has come.
+#[derive(Debug, Clone, Default)]
+pub struct ExportCursor {
+    shard: usize,
+    within: swarm::ExportCursor,
 }
 
 /// The whole tracker in numbers.
@@ -83,13 +87,20 @@ impl Tracker {
         peers.map(view).collect()
     }
 
-    /// Shows `each` swarm, some under one lock and then a pause. Announces go on meanwhile: who was there from
-    /// beginning to end is shown, perhaps twice.
-    pub fn for_each_swarm(&self, mut each: impl FnMut(SwarmView<'_>)) {
-        for shard in self.shards.iter() {
-            let mut cursor = ExportCursor::default();
-            while shard.lock().export(&mut cursor, LOOK_BUDGET, &mut each) {}
+    /// Shows `each` swarm, some in this call and under one lock; false once all have been shown. Announces go on
+    /// meanwhile: who was there from beginning to end is shown, perhaps twice.
+    pub fn export(&self, cursor: &mut ExportCursor, each: impl FnMut(SwarmView<'_>)) -> bool {
+        let Some(shard) = self.shards.get(cursor.shard) else { return false };
+        if !shard.lock().export(&mut cursor.within, LOOK_BUDGET, each) {
+            *cursor = ExportCursor { shard: cursor.shard + 1, within: swarm::ExportCursor::default() };
         }
+        self.shards.get(cursor.shard).is_some()
+    }
+
+    /// Shows `each` swarm, with a pause between some and the next.
+    pub fn for_each_swarm(&self, mut each: impl FnMut(SwarmView<'_>)) {
+        let mut cursor = ExportCursor::default();
+        while self.export(&mut cursor, &mut each) {}
     }
 
     /// Every swarm's hash and counts.

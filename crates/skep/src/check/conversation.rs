@@ -128,7 +128,15 @@ impl Peer {
 impl Transcript {
     /// Whether the tracker said anything, if only no.
     pub(super) fn was_heard(&self) -> bool {
-        matches!(self.leecher_starts, Ok(_) | Err(Miss::Refused(_)))
+        self.leecher_starts.is_ok() || self.refusal().is_some()
+    }
+
+    /// In which words the tracker refuses even what is right.
+    pub(super) fn refusal(&self) -> Option<&str> {
+        match &self.leecher_starts {
+            Err(Miss::Refused(reason)) => Some(reason),
+            _ => None,
+        }
     }
 }
 

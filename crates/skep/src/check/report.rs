@@ -7,6 +7,9 @@ use std::net::SocketAddr;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
+/// The characters that one detail has at most.
+const DETAIL_CHARS_MAX: usize = 400;
+
 /// Everything that was found out about one tracker.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -125,8 +128,26 @@ impl Check {
         outcome: Outcome,
         detail: impl Into<String>,
     ) -> Self {
-        Self { name: name.into(), bep, outcome, detail: detail.into() }
+        Self { name: name.into(), bep, outcome, detail: printable(&detail.into()) }
     }
+}
+
+/// What a tracker says goes to a terminal: at most [`DETAIL_CHARS_MAX`], and nothing that moves the cursor, changes
+/// colors or turns the direction of writing.
+fn printable(text: &str) -> String {
+    let mut shown = String::new();
+    for (at, char) in text.chars().enumerate() {
+        if at == DETAIL_CHARS_MAX {
+            shown.push('…');
+            break;
+        }
+        match char {
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => shown.extend(char.escape_unicode()),
+            _ if char.is_control() => shown.extend(char.escape_debug()),
+            _ => shown.push(char),
+        }
+    }
+    shown
 }
 
 impl Outcome {
@@ -139,5 +160,18 @@ impl Outcome {
             Self::Warn => "warn",
             Self::Fail => "FAIL",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tracker_s_words_cannot_touch_the_terminal() {
+        let check = Check::new("x", None, Outcome::Pass, "no\x1b[2J\r\n\u{9b}\0 é…\u{202e}");
+        assert_eq!(check.detail, r"no\u{1b}[2J\r\n\u{9b}\0 é…\u{202e}");
+        let long = Check::new("x", None, Outcome::Pass, "é".repeat(DETAIL_CHARS_MAX + 1));
+        assert_eq!(long.detail, format!("{}…", "é".repeat(DETAIL_CHARS_MAX)));
     }
 }

@@ -156,6 +156,10 @@ impl Line {
                             reply.transaction
                         )));
                     }
+                    // The id stands at the same place in every answer.
+                    Err(fault) if datagram.get(4..8) == Some(&transaction.to_be_bytes()) => {
+                        return Err(Miss::Garbled(fault.to_string()));
+                    }
                     Err(fault) => stray = Some(Miss::Garbled(fault.to_string())),
                 }
             }

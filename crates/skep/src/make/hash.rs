@@ -13,7 +13,7 @@ use super::{MakeError, Progress};
 
 /// Bytes read at a time. They are still in a core's own cache when they are hashed, so that the copy from the page
 /// cache costs little beside the hash.
-const CHUNK_BYTES: usize = 128 << 10;
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// Bytes that a thread takes on at a time, or one piece if that is longer: long enough for the disk to read ahead,
 /// short enough that all threads end together.

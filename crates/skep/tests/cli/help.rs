@@ -3,7 +3,7 @@ use skep::exit::Exit;
 use crate::support::World;
 
 /// What is typed before `--help`, for each help text there is.
-const COMMANDS: [&[&str]; 14] = [
+const COMMANDS: [&[&str]; 15] = [
     &[],
     &["make"],
     &["show"],
@@ -16,6 +16,7 @@ const COMMANDS: [&[&str]; 14] = [
     &["import"],
     &["export"],
     &["check"],
+    &["load"],
     &["completions"],
     &["man"],
 ];

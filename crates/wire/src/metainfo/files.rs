@@ -172,8 +172,8 @@ const PATH_BYTES_PER_INPUT_BYTE: usize = 32;
 /// …and at least.
 const PATH_BYTES_MIN: usize = 1 << 20;
 
-/// What a path's component costs beside its own bytes, about.
-const COMPONENT_BYTES: usize = 64;
+/// What a path's component costs beside its own bytes, about: as it came, made safe, and while paths are compared.
+const COMPONENT_BYTES: usize = 128;
 
 impl Memory {
     fn for_input(bytes: usize) -> Self {

@@ -12,7 +12,7 @@ const SINGLE: &[u8] =
 /// The info hash of [`SINGLE`], by `sha1sum`.
 const SINGLE_HASH: &str = "2630e0c6d300930b39224918be6a75615109865e";
 
-/// Info dictionaries around `inner`, which must sort between `l…` and `name`.
+/// A folder `top` with the bencoded `files`, of `size` bytes in pieces of 16.
 fn folder(files: &str, size: usize) -> Vec<u8> {
     let pieces = "h".repeat(20 * size.div_ceil(16));
     format!("d4:infod5:filesl{files}e4:name3:top12:piece lengthi16e6:pieces{}:{pieces}ee", pieces.len())
@@ -135,14 +135,20 @@ fn what_is_wrong_is_quoted() {
     assert_eq!(refusal(b"le"), "the torrent at byte 0 `le` is not a dictionary");
     let huge = format!("d6:lengthi{}e4:pathl1:aee", i64::MAX).repeat(3);
     assert_eq!(refusal(&folder(&huge, 1)), "the files' lengths add up to more than 64 bits hold");
+    let long = format!("d6:lengthi1e4:pathl{}ee", "1:a".repeat(COMPONENTS_MAX)).repeat(10_000);
+    assert_eq!(refusal(&folder(&long, 10_000)), "the files' paths are too long for so short a torrent");
     let deep = format!("d6:lengthi1e4:pathl{}ee", "1:a".repeat(COMPONENTS_MAX + 1));
     assert!(refusal(&folder(&deep, 1)).ends_with("is not allowed so deep: 64 names at most"));
 }
 
 #[test]
 fn truncation_at_every_byte_is_refused() {
-    for end in 0..SINGLE.len() {
-        assert!(Metainfo::decode(&SINGLE[..end]).is_err(), "{end}");
+    for whole in [SINGLE, &version_2(b"", b""), &folder("d6:lengthi1e4:pathl1:aee", 1)] {
+        assert!(Metainfo::decode(whole).is_ok());
+        for end in 0..whole.len() {
+            assert!(Metainfo::decode(&whole[..end]).is_err(), "{}", whole[..end].escape_ascii());
+            assert!(with_trackers(&whole[..end], &[]).is_err());
+        }
     }
 }
 

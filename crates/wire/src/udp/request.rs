@@ -101,5 +101,7 @@ fn hashes(body: &[u8]) -> Result<Hashes<'_>, Malformed> {
 /// `N` bytes of a fixed head from `at`; the optimizer sees both bounds.
 #[inline(always)]
 fn field<const N: usize, const LEN: usize>(head: &[u8; LEN], at: usize) -> [u8; N] {
-    std::array::from_fn(|i| head[at + i])
+    let mut bytes = [0; N];
+    bytes.copy_from_slice(&head[at..at + N]);
+    bytes
 }

@@ -14,11 +14,11 @@ use crate::config::Config;
 use crate::tracker::Tracker;
 
 /// Bytes of answers after which no further request is read until they are sent. One answer may go beyond.
-pub(super) const OUTPUT_BYTES_MAX: usize = 32 << 10;
+pub const OUTPUT_BYTES_MAX: usize = 32 << 10;
 
 /// What a connection knows between two reads.
 #[derive(Debug, Default)]
-pub(super) struct Connection {
+pub struct Connection {
     /// What has been read and not been answered: the beginning of a head, or requests that wait for room.
     input: Vec<u8>,
     /// How much of `input` has no end of a head in it.
@@ -26,7 +26,7 @@ pub(super) struct Connection {
 }
 
 /// What all connections of a thread are served with.
-pub(super) struct Service {
+pub struct Service {
     pub(super) desk: Desk,
     /// Whether each answer shall be its connection's last.
     pub(super) stopping: bool,
@@ -38,7 +38,7 @@ pub(super) struct Service {
 
 /// What comes after what was written is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Then {
+pub enum Then {
     /// More is read.
     Read,
     /// What is in hand is gone on with: [`Connection::receive`] without bytes.
@@ -54,13 +54,7 @@ pub(super) enum Then {
 
 impl Connection {
     /// Takes in bytes and appends answers to `out`.
-    pub(super) fn receive(
-        &mut self,
-        bytes: &[u8],
-        peer: IpAddr,
-        service: &mut Service,
-        out: &mut Vec<u8>,
-    ) -> Then {
+    pub fn receive(&mut self, bytes: &[u8], peer: IpAddr, service: &mut Service, out: &mut Vec<u8>) -> Then {
         if self.input.is_empty() {
             let (used, then) = self.work(bytes, peer, service, out);
             if !matches!(then, Then::Close | Then::Refuse) {
@@ -83,12 +77,14 @@ impl Connection {
     }
 
     /// Whether the beginning of a request is there, and not all of it.
-    pub(super) fn is_within_head(&self) -> bool {
+    #[must_use]
+    pub fn is_within_head(&self) -> bool {
         !self.input.is_empty()
     }
 
     /// What has been read and not been answered.
-    pub(super) fn take_input(&mut self) -> Vec<u8> {
+    #[must_use]
+    pub fn take_input(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.input)
     }
 
@@ -145,7 +141,9 @@ impl Connection {
 }
 
 impl Service {
-    pub(super) fn new(config: &Config, tracker: &Arc<Tracker>) -> Self {
+    /// Answers from `tracker`, within the limits of `config.http`.
+    #[must_use]
+    pub fn new(config: &Config, tracker: &Arc<Tracker>) -> Self {
         Self {
             desk: Desk::new(tracker.clone(), &config.tracker),
             body: Vec::new(),

@@ -24,6 +24,9 @@ const ACCEPTS_PER_TURN_MAX: usize = 64;
 /// Milliseconds after which a listener is tried again that the system had nothing left for, such as descriptors.
 const ACCEPT_PAUSE_MILLIS: u64 = 250;
 
+/// Clients that are still let in when the hub stops, for each listener: more than may have been waiting.
+const STOP_ACCEPTS_MAX: usize = 8192;
+
 /// Milliseconds that clients have to take the answers in hand when the hub stops.
 const STOP_MILLIS_MAX: u64 = 2_000;
 
@@ -52,8 +55,8 @@ struct Listener {
     socket: TcpListener,
     /// Whether somebody may be waiting to be let in.
     ready: bool,
-    /// Not to be tried before.
-    paused_until: u64,
+    /// Not to be tried before; `None` if the last client came in well.
+    paused_until: Option<u64>,
 }
 
 impl EventLoop {
@@ -70,7 +73,7 @@ impl EventLoop {
         for (at, socket) in sockets.into_iter().enumerate() {
             let mut socket = TcpListener::from_std(socket);
             poll.registry().register(&mut socket, Token(LISTENERS - at), mio::Interest::READABLE)?;
-            listeners.push(Listener { socket, ready: false, paused_until: 0 });
+            listeners.push(Listener { socket, ready: false, paused_until: None });
         }
         let event_loop = Self {
             poll,
@@ -140,8 +143,8 @@ impl EventLoop {
         if !self.again.is_empty() {
             return Some(Duration::ZERO);
         }
-        let waiting =
-            self.listeners.iter().filter(|listener| listener.ready).map(|listener| listener.paused_until);
+        let waiting = self.listeners.iter().filter(|listener| listener.ready);
+        let waiting = waiting.map(|listener| listener.paused_until.unwrap_or(0));
         let next = self.deadlines.next_look().into_iter().chain(self.stop_at).chain(waiting).min()?;
         // A millisecond more, as the clock is read in whole ones.
         Some(match next.checked_sub(self.now()) {
@@ -163,13 +166,14 @@ impl EventLoop {
     /// Lets up to `max` clients in.
     fn accept(&mut self, at: usize, max: usize) {
         let listener = &mut self.listeners[at];
-        if !listener.ready || listener.paused_until > self.tools.now {
+        if !listener.ready || listener.paused_until.is_some_and(|until| until > self.tools.now) {
             return;
         }
         for _ in 0..max {
             let listener = &mut self.listeners[at];
             match listener.socket.accept() {
                 Ok((stream, address)) => {
+                    listener.paused_until = None;
                     let now = self.tools.now;
                     let (slot, has_room) = self.connections.enter();
                     let mut peer = Peer::new(stream, address, slot, now);
@@ -197,8 +201,10 @@ impl EventLoop {
                     | io::ErrorKind::ConnectionReset
                     | io::ErrorKind::Interrupted => {}
                     _ => {
-                        tracing::warn!(%error, "cannot accept connections; trying again soon");
-                        listener.paused_until = self.tools.now + ACCEPT_PAUSE_MILLIS;
+                        if listener.paused_until.is_none() {
+                            tracing::warn!(%error, "cannot accept connections; trying on until it goes well");
+                        }
+                        listener.paused_until = Some(self.tools.now + ACCEPT_PAUSE_MILLIS);
                         return;
                     }
                 },
@@ -265,7 +271,7 @@ impl EventLoop {
         self.stop_at = Some(self.tools.now + STOP_MILLIS_MAX);
         for at in 0..self.listeners.len() {
             self.listeners[at].ready = true;
-            self.accept(at, usize::MAX);
+            self.accept(at, STOP_ACCEPTS_MAX);
         }
         self.listeners.clear();
         for key in 0..self.peers.capacity() {

@@ -71,6 +71,8 @@ impl Service {
         out: &mut Vec<u8>,
     ) {
         let families = Families::of(from);
+        let announce =
+            &wire::Announce { want: announce.want.map(|want| want.min(peers_max(families))), ..*announce };
         let asker = Asker { ip: from, families, ids: false, user_agent: None };
         match self.tracker.announce(&asker, announce, &mut self.worker) {
             Ok(answer) => {
@@ -100,6 +102,15 @@ impl Service {
         let proven = reject.connection.is_some_and(|connection| self.known(connection, from));
         let bytes_max = if proven { usize::MAX } else { request_bytes };
         error_of_at_most(bytes_max, reply_to, reject.fault.reason(), out);
+    }
+}
+
+/// How many peers a datagram holds that need not be split on its way: an Ethernet frame's 1,500 bytes less the heads of
+/// IP and UDP and the answer's 20 bytes.
+const fn peers_max(families: Families) -> u32 {
+    match families {
+        Families::V4 => (1_500 - 20 - 8 - 20) / 6,
+        Families::V6 | Families::Both => (1_500 - 40 - 8 - 20) / 18,
     }
 }
 

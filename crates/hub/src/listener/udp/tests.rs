@@ -178,11 +178,3 @@ fn port_zero_is_refused_in_words() {
     let reason = client.error(&client.announce_bytes(0, 5, Event::Started));
     assert!(reason.starts_with("port 0"), "{reason}");
 }
-
-#[test]
-fn a_port_in_use_is_an_error_that_names_it() {
-    let running = Running::start();
-    let taken = running.addresses[0];
-    let (address, error) = UdpListener::bind(&[taken], &UdpConfig::default()).err().unwrap();
-    assert_eq!((address, error.kind()), (taken, io::ErrorKind::AddrInUse));
-}

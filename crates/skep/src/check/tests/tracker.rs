@@ -292,11 +292,15 @@ fn answer_query(path: &str, query: &[u8], ip: IpAddr, state: &mut State) -> (u16
         http::encode_scrape(swarms, &mut body);
         return (200, body);
     }
-    let padded = match query.strip_prefix(b"info_hash=SkepCheckSkepCheck.&") {
-        Some(rest) if fault == Fault::AnyHash => [b"info_hash=SkepCheckSkepCheck..&", rest].concat(),
-        _ => query.to_vec(),
+    // Of a parameter the first counts: the short hash loses its name, and a right one behind takes its place.
+    let padded = [query, b"&peer_id=-SK0001-000000000000&port=1&info_hash=SkepCheckSkepCheck.."].concat();
+    let taken = match http::decode_announce(query) {
+        Err(malformed) if fault == Fault::AnyHash && malformed.reason().starts_with("info_hash `") => {
+            http::decode_announce(padded.strip_prefix(b"info_hash").unwrap())
+        }
+        taken => taken,
     };
-    let request = match http::decode_announce(&padded) {
+    let request = match taken {
         Ok(request) => request,
         Err(malformed) => return refuse(malformed.reason()),
     };

@@ -1,0 +1,231 @@
+//! A hub from its start to its stop.
+
+mod housekeeping;
+mod lock;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use swarm::InfoHash;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use crate::api::{self, AdminToken, ApiState, Hooks};
+use crate::catalogue::{Catalogue, Limits, now_unix};
+use crate::config::Config;
+use crate::listener::http::front::Front;
+use crate::listener::http::{HANDOVERS_MAX, HttpListener, HttpServer, handover};
+use crate::listener::udp::{self, UdpListener};
+use crate::store::snapshot::{self, Loaded};
+use crate::tracker::{Events, Tracker};
+use housekeeping::Housekeeping;
+use lock::StateLock;
+
+/// A running hub.
+pub struct Hub {
+    bound: Bound,
+    catalogue: Catalogue,
+    http: HttpServer,
+    udp: udp::Serving,
+    router: JoinHandle<()>,
+    housekeeping: Housekeeping,
+    ready: watch::Sender<bool>,
+    shutdown_requests: mpsc::Receiver<()>,
+    _lock: StateLock,
+}
+
+/// Where a hub listens, with the ports that the system chose.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Bound {
+    /// HTTP: announces, the API, the page.
+    pub http: Vec<SocketAddr>,
+    /// UDP announces.
+    pub udp: Vec<SocketAddr>,
+}
+
+/// Why a hub does not start. One line: what is wrong, and what to do.
+#[derive(Debug)]
+pub struct StartError(String);
+
+impl Hub {
+    /// Opens the state directory, binds every socket, and serves. It needs a tokio runtime with threads.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let config = Arc::new(config);
+        let opened = {
+            let config = config.clone();
+            tokio::task::spawn_blocking(move || Opened::open(&config)).await
+        };
+        let Opened { lock, admin, catalogue, tracker } =
+            opened.map_err(|panic| StartError(format!("the hub did not start: {panic}")))??;
+
+        let http = HttpListener::bind(&config)?;
+        let udp = bind_udp(&config, http.local_addrs())?;
+        let bound = Bound { http: http.local_addrs().to_vec(), udp: udp.addresses().to_vec() };
+
+        let (ready, is_ready) = watch::channel(false);
+        let (shutdown, shutdown_requests) = mpsc::channel(1);
+        let (housekeeping, save) = Housekeeping::start(&config, tracker.clone());
+        let hooks = Hooks { save, shutdown, ready: is_ready };
+        let udp_port = bound.udp.first().map(SocketAddr::port);
+        let state = ApiState::new(&config, tracker.clone(), catalogue.clone(), admin, udp_port, hooks);
+        let names = {
+            let state = state.clone();
+            Box::new(move |hashes| -> std::pin::Pin<Box<dyn Future<Output = _> + Send>> {
+                let state = state.clone();
+                Box::pin(async move { state.names(hashes).await })
+            })
+        };
+        let router = Front::new(tracker.clone(), &config.tracker, names).before(api::router(state));
+
+        let (handovers, handed_over) = mpsc::channel(HANDOVERS_MAX);
+        let http = http.serve(&tracker, &handovers)?;
+        // The threads' senders are now all there are: the router ends with them.
+        drop(handovers);
+        let udp = udp.serve(&tracker)?;
+        let router = {
+            let config = config.clone();
+            tokio::spawn(async move { handover::serve(handed_over, router, &config.http).await })
+        };
+        ready.send_replace(true);
+        Ok(Self { bound, catalogue, http, udp, router, housekeeping, ready, shutdown_requests, _lock: lock })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn bound(&self) -> &Bound {
+        &self.bound
+    }
+
+    /// Waits until somebody asks for a stop over the API.
+    pub async fn wait_shutdown_requested(&mut self) {
+        if self.shutdown_requests.recv().await.is_none() {
+            // Nobody is left who could ask.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Stops accepting, answers what is in hand, and saves the swarms and the counts.
+    ///
+    /// # Errors
+    ///
+    /// What could not be saved, in words.
+    pub async fn shutdown(self) -> Result<(), String> {
+        self.ready.send_replace(false);
+        let (http, udp) = (self.http, self.udp);
+        let http = tokio::task::spawn_blocking(move || http.stop());
+        let udp = tokio::task::spawn_blocking(move || udp.stop());
+        let ended = async { (http.await, udp.await, self.router.await) }.await;
+        if let (Err(panic), ..) | (_, Err(panic), _) | (_, _, Err(panic)) = ended {
+            tracing::error!(%panic, "a listener ended badly");
+        }
+        let saved = self.housekeeping.stop().await;
+        let flushed = self.catalogue.flush().await.map_err(|fault| fault.to_string());
+        saved.and(flushed)
+    }
+}
+
+/// What is there before a socket is.
+struct Opened {
+    lock: StateLock,
+    admin: AdminToken,
+    catalogue: Catalogue,
+    tracker: Arc<Tracker>,
+}
+
+impl Opened {
+    fn open(config: &Config) -> Result<Self, StartError> {
+        let state_dir = &config.state_dir;
+        let unusable = |error: io::Error| {
+            let dir = state_dir.display();
+            StartError(format!(
+                "the state directory {dir} cannot be used: {error}; choose another with --state-dir"
+            ))
+        };
+        fs::create_dir_all(state_dir).map_err(unusable)?;
+        let lock = StateLock::take(state_dir)?;
+        let admin = AdminToken::load_or_create(state_dir, config.admin_token.as_deref())
+            .map_err(|error| StartError(error.to_string()))?;
+        let limits = Limits {
+            metainfo_bytes_max: config.catalogue.metainfo_bytes_max,
+            torrents_per_address: Some(config.catalogue.torrents_per_address),
+            ..Limits::default()
+        };
+        let (catalogue, completed) = Catalogue::open_with(state_dir, limits, now_unix)
+            .map_err(|error| StartError(error.to_string()))?;
+        let tracker = Arc::new(Tracker::new(&config.tracker, Box::new(ToCatalogue(catalogue.clone()))));
+        let unpinned = completed.iter().filter(|(hash, count)| tracker.pin(*hash, *count).is_err()).count();
+        if unpinned > 0 {
+            tracing::warn!(
+                torrents = unpinned,
+                "the memory budget is too small for the catalogue; raise `tracker.memory_max`"
+            );
+        }
+        load_snapshot(state_dir, &tracker).map_err(unusable)?;
+        Ok(Self { lock, admin, catalogue, tracker })
+    }
+}
+
+fn load_snapshot(state_dir: &Path, tracker: &Tracker) -> io::Result<()> {
+    match snapshot::load(state_dir, tracker, now_unix())? {
+        Loaded::Nothing => {}
+        Loaded::Whole(contents) => {
+            tracing::info!(
+                swarms = contents.swarms,
+                peers = contents.peers,
+                "the swarms are as they were saved"
+            );
+        }
+        Loaded::Damaged { contents, why, set_aside } => tracing::warn!(
+            swarms = contents.swarms,
+            peers = contents.peers,
+            file = %set_aside.display(),
+            "the saved swarms are damaged: {why}; what could be read is used, and the file is set aside"
+        ),
+    }
+    Ok(())
+}
+
+/// UDP on the addresses of HTTP. Where the port was left to the system, on the one that HTTP was given if it is free.
+fn bind_udp(config: &Config, http: &[SocketAddr]) -> io::Result<UdpListener> {
+    UdpListener::bind(http, &config.udp).or_else(|error| {
+        let left_open = config.listen.iter().any(|address| address.port() == 0);
+        if left_open && error.kind() == io::ErrorKind::AddrInUse {
+            UdpListener::bind(&config.listen, &config.udp)
+        } else {
+            Err(error)
+        }
+    })
+}
+
+/// Completed downloads are kept with the torrent.
+struct ToCatalogue(Catalogue);
+
+impl Events for ToCatalogue {
+    fn completed(&self, hash: InfoHash) {
+        self.0.completed(hash);
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> Self {
+        Self(error.to_string())
+    }
+}

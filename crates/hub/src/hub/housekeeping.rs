@@ -1,0 +1,117 @@
+//! What is done now and then: letting go of silent peers, and saving the swarms.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use crate::catalogue::now_unix;
+use crate::config::Config;
+use crate::store::snapshot;
+use crate::tracker::Tracker;
+
+/// What came of saving the swarms, in words if it failed.
+type Saved = Result<(), String>;
+
+/// Asks for a save, and is told when it is done.
+type SaveRequest = oneshot::Sender<Saved>;
+
+/// Saves that may be asked for at a time.
+const SAVES_MAX: usize = 8;
+
+/// The task that keeps house.
+pub(super) struct Housekeeping {
+    task: JoinHandle<()>,
+    stop: oneshot::Sender<SaveRequest>,
+}
+
+impl Housekeeping {
+    /// Starts it. Who sends to the sender has the swarms saved.
+    pub(super) fn start(config: &Config, tracker: Arc<Tracker>) -> (Self, mpsc::Sender<SaveRequest>) {
+        let (save, requests) = mpsc::channel(SAVES_MAX);
+        let (stop, stopped) = oneshot::channel();
+        let house = House {
+            tracker,
+            state_dir: config.state_dir.clone(),
+            between_saves: Duration::from_secs(config.snapshot.interval_secs.into()),
+        };
+        let task = tokio::spawn(house.keep(requests, stopped));
+        (Self { task, stop }, save)
+    }
+
+    /// Saves the swarms a last time, and ends.
+    pub(super) async fn stop(self) -> Saved {
+        let (done, saved) = oneshot::channel();
+        let gone = || "the housekeeping has ended before its time".to_owned();
+        self.stop.send(done).map_err(|_| gone())?;
+        let saved = saved.await.map_err(|_| gone())?;
+        self.task.await.map_err(|panic| panic.to_string())?;
+        saved
+    }
+}
+
+struct House {
+    tracker: Arc<Tracker>,
+    state_dir: PathBuf,
+    between_saves: Duration,
+}
+
+impl House {
+    async fn keep(
+        self,
+        mut requests: mpsc::Receiver<SaveRequest>,
+        mut stopped: oneshot::Receiver<SaveRequest>,
+    ) {
+        let mut second = interval(Duration::from_secs(1));
+        second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut next_save = Instant::now() + self.between_saves;
+        loop {
+            tokio::select! {
+                last = &mut stopped => {
+                    if let Ok(last) = last {
+                        let _ = last.send(self.save().await);
+                    }
+                    return;
+                }
+                _ = second.tick() => {
+                    let tracker = self.tracker.clone();
+                    if let Err(panic) = spawn_blocking(move || tracker.housekeep()).await {
+                        tracing::error!(%panic, "the sweep ended badly");
+                    }
+                }
+                Some(request) = requests.recv() => {
+                    // Who asked may have left since.
+                    let _ = request.send(self.save().await);
+                    next_save = Instant::now() + self.between_saves;
+                }
+                () = sleep_until(next_save) => {
+                    let _ = self.save().await;
+                    next_save = Instant::now() + self.between_saves;
+                }
+            }
+        }
+    }
+
+    async fn save(&self) -> Saved {
+        let (tracker, state_dir) = (self.tracker.clone(), self.state_dir.clone());
+        let saving = spawn_blocking(move || snapshot::save(&state_dir, &tracker, now_unix()));
+        let saved = match saving.await {
+            Ok(saved) => saved.map_err(|error| error.to_string()),
+            Err(panic) => Err(panic.to_string()),
+        };
+        match saved {
+            Ok(contents) => {
+                tracing::debug!(swarms = contents.swarms, peers = contents.peers, "the swarms are saved");
+                Ok(())
+            }
+            Err(error) => {
+                let dir = self.state_dir.display();
+                tracing::error!("the swarms cannot be saved to {dir}: {error}");
+                Err(format!("the swarms cannot be saved: {error}"))
+            }
+        }
+    }
+}

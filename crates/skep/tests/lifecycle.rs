@@ -1,0 +1,141 @@
+//! How a hub stops, starts again, and refuses to start.
+
+#![expect(clippy::unwrap_used, reason = "a test may unwrap: its panic is its report")]
+
+use std::fs;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+
+use lab::hub::{Hub, Setup};
+use lab::program::Signal;
+use lab::wait::{self, SOON};
+use tempfile::TempDir;
+
+const HASH: &str = "0123456789abcdef0123456789abcdef01234567";
+
+fn setup() -> Setup {
+    Setup::new(env!("CARGO_BIN_EXE_skep"))
+}
+
+fn announce(hub: &Hub, port: u16, left: u64) {
+    let hash: String =
+        HASH.as_bytes().chunks(2).map(|pair| format!("%{}", String::from_utf8_lossy(pair))).collect();
+    let target = format!(
+        "/announce?info_hash={hash}&peer_id=-XX0000-0000000{port}&port={port}&uploaded=0&downloaded=0&left={left}&event=started"
+    );
+    let answer = hub.get(&target);
+    assert!(answer.text().contains("8:interval"), "{}", answer.text());
+}
+
+/// A state directory that a hub with a swarm of two has left.
+fn used_state() -> TempDir {
+    let state = tempfile::tempdir().unwrap();
+    let hub = setup().start(state.path());
+    announce(&hub, 7001, 0);
+    announce(&hub, 7002, 10);
+    hub.stop();
+    state
+}
+
+/// The files of a state directory whose content `wanted` picks.
+fn files(state: &Path, wanted: fn(&Path, &[u8]) -> bool) -> Vec<PathBuf> {
+    let entries = fs::read_dir(state).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| fs::read(path).is_ok_and(|bytes| wanted(path, &bytes))).collect()
+}
+
+/// Asserts that a hub refuses to start, in one line with all `words` in it.
+fn assert_refused(setup: &Setup, state: &Path, words: &[&str]) {
+    let (code, output) = setup.refused(state);
+    assert_eq!(code, Some(2), "{output}");
+    assert_eq!(output.trim_end().lines().count(), 1, "one line says what is wrong: {output}");
+    for word in words {
+        assert!(output.contains(word), "`{word}` is not in: {output}");
+    }
+}
+
+#[test]
+fn a_stopped_hub_serves_the_same_swarm_when_it_starts_again() {
+    let state = used_state();
+    let hub = setup().start(state.path());
+    let swarm = hub.swarm(HASH).expect("the swarm of before");
+    assert_eq!((swarm.complete, swarm.incomplete), (1, 1));
+    hub.stop();
+}
+
+#[test]
+fn an_interrupt_stops_it_as_well() {
+    let state = tempfile::tempdir().unwrap();
+    let hub = setup().start(state.path());
+    hub.program().signal(Signal::INT);
+    assert_eq!(hub.ended(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let state = tempfile::tempdir().unwrap();
+    let hub = setup().start(state.path());
+    // A request whose body never comes is in hand, and a hub that is told to stop waits for it.
+    let mut slow = TcpStream::connect(hub.http()).unwrap();
+    let head = "POST /api/v1/torrents HTTP/1.1\r\nHost: hub\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    slow.write_all(head.as_bytes()).unwrap();
+    // Another request, sent later and answered, shows that the first is in the hub's hands.
+    assert_eq!(hub.get("/health").status, 200);
+    hub.program().signal(Signal::TERM);
+    let address = hub.http();
+    wait::until("the end of accepting", SOON, || TcpStream::connect(address).err());
+    hub.program().signal(Signal::TERM);
+    let code = hub.ended();
+    assert_ne!(code, Some(0), "it waited for the request in hand although it was told twice");
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let state = tempfile::tempdir().unwrap();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = other.local_addr().unwrap();
+    assert_refused(&setup().listen(address), state.path(), &[&address.to_string()]);
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_one_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "a file").unwrap();
+    assert_refused(&setup(), &file, &[file.to_str().unwrap()]);
+}
+
+#[test]
+fn a_wrong_key_is_named() {
+    let state = tempfile::tempdir().unwrap();
+    let setup = setup().config("[tracker]\nintervall_secs = 5\n");
+    assert_refused(&setup, state.path(), &["intervall_secs"]);
+}
+
+#[test]
+fn a_corrupt_database_is_named_and_left_alone() {
+    let state = used_state();
+    let databases = files(state.path(), |_, bytes| bytes.starts_with(b"SQLite format 3\0"));
+    let [database] = databases.as_slice() else { panic!("one database in {databases:?}") };
+    let garbage = vec![0x5a; 8192];
+    fs::write(database, &garbage).unwrap();
+    assert_refused(&setup(), state.path(), &[database.to_str().unwrap()]);
+    assert_eq!(fs::read(database).unwrap(), garbage, "somebody may yet rescue it");
+}
+
+#[test]
+fn a_corrupt_snapshot_is_set_aside_and_the_hub_starts() {
+    let state = used_state();
+    let snapshots = files(state.path(), |path, _| path.to_string_lossy().contains("snapshot"));
+    let [snapshot] = snapshots.as_slice() else { panic!("one snapshot in {snapshots:?}") };
+    let garbage = vec![0x5a; 8192];
+    fs::write(snapshot, &garbage).unwrap();
+    let hub = setup().start(state.path());
+    assert_eq!(hub.get("/health").status, 200);
+    assert_eq!(hub.swarm(HASH), None);
+    announce(&hub, 7001, 0);
+    hub.stop();
+    let aside = files(state.path(), |_, bytes| bytes == [0x5a; 8192]);
+    assert_eq!(aside.len(), 1, "the corrupt snapshot is kept under another name");
+    assert_ne!(&aside[0], snapshot);
+}

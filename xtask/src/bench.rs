@@ -1,0 +1,88 @@
+//! `cargo xtask bench …`: Skep and its peers in turn, in one run, on the same two cores.
+//!
+//! Benchmarks are programs, not tests: they print what they measured, and nobody fails by it. Each server runs on
+//! one core with one worker, the load generator (`skep load`) on another. Rounds alternate between the servers, so that
+//! what the machine does beside hits all alike, and a floor runs among them: a server that does nothing but answer.
+
+mod echo;
+mod figures;
+mod http;
+mod load;
+mod machine;
+mod memory;
+mod options;
+mod server;
+mod servers;
+mod tools;
+mod tracker;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use options::Options;
+
+pub(crate) const USAGE: &str = "\
+  cargo xtask bench tracker [OPTIONS]       what a UDP announce costs: Skep, aquatic_udp, opentracker, a bare echo
+  cargo xtask bench http [OPTIONS]          what an HTTP announce costs: Skep, opentracker, aquatic_http, a bare echo
+  cargo xtask bench memory [OPTIONS]        what a peer costs in memory, over IPv4 and IPv6
+      --rounds N      alternating rounds [5]
+      --quick         small populations and short rounds, to see that it runs
+      --only A,B      of the servers only these
+";
+
+/// Runs the benchmark that `arguments` name, and prints its results as Markdown.
+pub(crate) fn main(root: &Path, arguments: &[&str]) -> ExitCode {
+    let result = match arguments {
+        ["tracker", rest @ ..] => Options::read(root, rest).and_then(|options| tracker::run(&options)),
+        ["http", rest @ ..] => Options::read(root, rest).and_then(|options| http::run(&options)),
+        ["memory", rest @ ..] => Options::read(root, rest).and_then(|options| memory::run(&options)),
+        // What the benchmarks start as their floor.
+        ["echo", transport, listen, reply_bytes] => {
+            serve_echo(transport, listen, reply_bytes).map(|()| String::new())
+        }
+        _ => Err(Stop::Misuse(format!("no such benchmark\n\n{USAGE}"))),
+    };
+    match result {
+        Ok(report) => {
+            // Whoever does not read on has seen enough.
+            let _ = std::io::stdout().write_all(report.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(Stop::Misuse(message)) => {
+            eprintln!("error: {message}");
+            ExitCode::from(2)
+        }
+        Err(Stop::Failed(message)) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why there are no results.
+#[derive(Debug)]
+enum Stop {
+    /// Something was asked wrongly.
+    Misuse(String),
+    /// Something did not work.
+    Failed(String),
+}
+
+impl From<String> for Stop {
+    fn from(message: String) -> Self {
+        Self::Failed(message)
+    }
+}
+
+fn serve_echo(transport: &str, listen: &str, reply_bytes: &str) -> Result<(), Stop> {
+    let address = listen.parse().map_err(|_| Stop::Misuse(format!("`{listen}` is no ADDR:PORT")))?;
+    let bytes =
+        reply_bytes.parse().map_err(|_| Stop::Misuse(format!("`{reply_bytes}` is no number of bytes")))?;
+    match transport {
+        "udp" => echo::udp(address, bytes),
+        "http" => echo::http(address, bytes),
+        other => return Err(Stop::Misuse(format!("`{other}` is neither udp nor http"))),
+    }
+    .map_err(|error| Stop::Failed(format!("the echo on {listen} ended: {error}")))
+}
