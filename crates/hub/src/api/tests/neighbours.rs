@@ -183,7 +183,7 @@ async fn the_state_is_saved_when_it_says_so() {
         let answer = hub.get("/save_state").token().send().await;
         assert_eq!(answer.json(), json!({"message": "Tracker state saved"}));
         let answer = hub.get("/save_state").token().send().await;
-        assert_eq!(answer.problem(503), "the state was not saved: no space left on device");
+        assert_eq!(answer.problem(503), "no space left on device");
     };
     tokio::join!(saver, asker);
     drop(saves);
