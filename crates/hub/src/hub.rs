@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use swarm::InfoHash;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::api::{self, AdminToken, ApiState, Hooks};
@@ -36,7 +36,7 @@ pub struct Hub {
     router: JoinHandle<()>,
     housekeeping: Housekeeping,
     ready: watch::Sender<bool>,
-    shutdown_requests: mpsc::Receiver<()>,
+    shutdown_requests: Mutex<mpsc::Receiver<()>>,
     _lock: StateLock,
 }
 
@@ -47,11 +47,17 @@ pub struct Bound {
     pub http: Vec<SocketAddr>,
     /// UDP announces.
     pub udp: Vec<SocketAddr>,
+    /// WebSocket announces.
+    pub ws: Vec<SocketAddr>,
 }
 
 /// Why a hub does not start. One line: what is wrong, and what to do.
 #[derive(Debug)]
 pub struct StartError(String);
+
+/// What a hub could not save when it stopped.
+#[derive(Debug)]
+pub struct StopError(String);
 
 impl Hub {
     /// Opens the state directory, binds every socket, and serves. It needs a tokio runtime with threads.
@@ -70,7 +76,8 @@ impl Hub {
 
         let http = HttpListener::bind(&config)?;
         let udp = bind_udp(&config, http.local_addrs())?;
-        let bound = Bound { http: http.local_addrs().to_vec(), udp: udp.addresses().to_vec() };
+        let bound =
+            Bound { http: http.local_addrs().to_vec(), udp: udp.addresses().to_vec(), ws: Vec::new() };
 
         let (ready, is_ready) = watch::channel(false);
         let (shutdown, shutdown_requests) = mpsc::channel(1);
@@ -97,6 +104,7 @@ impl Hub {
             tokio::spawn(async move { handover::serve(handed_over, router, &config.http).await })
         };
         ready.send_replace(true);
+        let shutdown_requests = Mutex::new(shutdown_requests);
         Ok(Self { bound, catalogue, http, udp, router, housekeeping, ready, shutdown_requests, _lock: lock })
     }
 
@@ -107,8 +115,8 @@ impl Hub {
     }
 
     /// Waits until somebody asks for a stop over the API.
-    pub async fn wait_shutdown_requested(&mut self) {
-        if self.shutdown_requests.recv().await.is_none() {
+    pub async fn wait_shutdown_requested(&self) {
+        if self.shutdown_requests.lock().await.recv().await.is_none() {
             // Nobody is left who could ask.
             std::future::pending::<()>().await;
         }
@@ -118,8 +126,8 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// What could not be saved, in words.
-    pub async fn shutdown(self) -> Result<(), String> {
+    /// [`StopError`]; it has stopped all the same.
+    pub async fn shutdown(self) -> Result<(), StopError> {
         self.ready.send_replace(false);
         let (http, udp) = (self.http, self.udp);
         let http = tokio::task::spawn_blocking(move || http.stop());
@@ -130,7 +138,7 @@ impl Hub {
         }
         let saved = self.housekeeping.stop().await;
         let flushed = self.catalogue.flush().await.map_err(|fault| fault.to_string());
-        saved.and(flushed)
+        saved.and(flushed).map_err(StopError)
     }
 }
 
@@ -223,6 +231,14 @@ impl fmt::Display for StartError {
 }
 
 impl std::error::Error for StartError {}
+
+impl fmt::Display for StopError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StopError {}
 
 impl From<io::Error> for StartError {
     fn from(error: io::Error) -> Self {

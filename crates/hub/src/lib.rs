@@ -12,4 +12,4 @@ pub mod tracker;
 mod web;
 
 pub use config::{Config, ConfigError, Publish};
-pub use hub::{Bound, Hub, StartError};
+pub use hub::{Bound, Hub, StartError, StopError};

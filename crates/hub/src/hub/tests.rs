@@ -43,7 +43,7 @@ fn contains(body: &[u8], part: &str) -> bool {
 async fn http_and_udp_have_one_port_and_both_families_one_swarm() {
     let dir = tempfile::tempdir().unwrap();
     let hub = Hub::start(config(dir.path())).await.unwrap();
-    let Bound { http, udp } = hub.bound().clone();
+    let Bound { http, udp, .. } = hub.bound().clone();
     assert_eq!(http, udp);
     get(http[0], &announce(1001)).await;
     let answer = get(http[1], &announce(1002)).await;
@@ -104,7 +104,7 @@ async fn a_damaged_snapshot_does_not_keep_a_hub_from_starting() {
 async fn a_stop_asked_for_over_http_is_heard() {
     let dir = tempfile::tempdir().unwrap();
     let config = Config { admin_token: Some("secret".into()), ..config(dir.path()) };
-    let mut hub = Hub::start(config).await.unwrap();
+    let hub = Hub::start(config).await.unwrap();
     let request = "POST /shutdown HTTP/1.1\r\nAuthorization: Bearer secret\r\nContent-Length: 0";
     let answer = ask(hub.bound().http[0], request.to_owned()).await;
     assert!(contains(&answer, r#"{"message":"Server shutting down..."}"#), "{}", answer.escape_ascii());
