@@ -102,6 +102,11 @@ pub(crate) struct Load {
     #[arg(long)]
     stated_ip: bool,
 
+    /// Address that the tracker lists us under, where it is not that which we send from: behind NAT, or over loopback
+    /// to a tracker that lists such peers at its machine's own address, as Skep does. Only --verify needs to know
+    #[arg(long, value_name = "IP")]
+    seen_as: Option<IpAddr>,
+
     /// Hold each reply against what the population allows: counts, peers, lengths, intervals. Nobody else may announce
     /// its torrents meanwhile
     #[arg(long)]
@@ -147,6 +152,7 @@ impl Load {
             want: self.want,
             seed: self.seed,
             stated_ip: self.stated_ip,
+            seen_as: self.seen_as,
             verify: self.verify,
             timeout: self.timeout,
             busy: self.busy,

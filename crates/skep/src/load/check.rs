@@ -169,7 +169,7 @@ mod tests {
     fn right_replies_pass() {
         let mut checker = checker();
         assert_eq!(wrong(&mut checker, (1800, 1, 0), &[]), None);
-        assert_eq!(wrong(&mut checker, (1800, 2, 2), &[(2, 1024), (1, 1025), (2, 1025)]), None);
+        assert_eq!(wrong(&mut checker, (1800, 2, 2), &[(2, 1025), (1, 1026), (2, 1027)]), None);
         checker.expect_everybody();
         assert_eq!(wrong(&mut checker, (1800, 2, 2), &[]), None);
     }
@@ -182,11 +182,11 @@ mod tests {
             ((1_000_000, 1, 1), &[], "interval not of this world"),
             ((1800, 0, 0), &[], "counts without the asker"),
             ((1800, 3, 1), &[], "counts that cannot be"),
-            ((1800, 1, 1), &[(3, 1024)], "a peer that was never announced"),
-            ((1800, 1, 1), &[(2, 1026)], "a peer that was never announced"),
+            ((1800, 1, 1), &[(3, 1025)], "a peer that was never announced"),
+            ((1800, 1, 1), &[(2, 1029)], "a peer that was never announced"),
             ((1800, 1, 1), &[(1, 1024)], "the asker itself"),
-            ((1800, 2, 2), &[(2, 1024), (2, 1024)], "a peer twice"),
-            ((1800, 2, 2), &[(2, 1024), (1, 1025), (2, 1025), (2, 1024)], "more peers than wanted"),
+            ((1800, 2, 2), &[(2, 1025), (2, 1025)], "a peer twice"),
+            ((1800, 2, 2), &[(2, 1025), (1, 1026), (2, 1027), (2, 1025)], "more peers than wanted"),
         ] {
             assert_eq!(wrong(&mut checker, told, peers), Some(what), "{told:?} {peers:?}");
         }

@@ -42,6 +42,9 @@ pub struct Options {
     pub seed: u64,
     /// Whether peers state an address of their own (10.0.0.1 and up), for trackers that honour it.
     pub stated_ip: bool,
+    /// Where the tracker lists all peers, if not at the addresses they send from: behind NAT, or over loopback to a
+    /// tracker that lists such peers at its own address.
+    pub seen_as: Option<IpAddr>,
     /// Whether replies are held against what the population allows. Assumes that nobody else announces its torrents.
     pub verify: bool,
     /// When an unanswered request counts as lost.
@@ -97,6 +100,7 @@ impl Options {
             want: None,
             seed: 0,
             stated_ip: false,
+            seen_as: None,
             verify: false,
             timeout: Duration::from_secs(1),
             busy: false,

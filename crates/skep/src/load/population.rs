@@ -8,8 +8,9 @@ use super::{LoadError, Options};
 /// Who is announced: T torrents of P peers, each computable from its numbers and the seed, none of them stored.
 ///
 /// A tracker knows a peer by its address and port. Few addresses stand behind many peers, so peer `p` of torrent `t`
-/// sends from address `(t + p) mod A`, its *class*, and listens on port `PORT_FIRST + p / A`: every address gets its
-/// share even of swarms smaller than A, and the peer can be told from its endpoint.
+/// sends from address `(t + p) mod A`, its *class*, and listens on port `PORT_FIRST + p`: every address gets its share
+/// even of swarms smaller than A, the peer can be told from its endpoint, and all remain apart where a tracker lists
+/// them under one address. Only a swarm of more peers than there are ports takes `PORT_FIRST + p / A`.
 #[derive(Debug, Clone)]
 pub(super) struct Population {
     pub(super) torrents: u32,
@@ -18,6 +19,8 @@ pub(super) struct Population {
     classes: u32,
     seed: u64,
     stated: bool,
+    /// The one address that all are listed under, if it is not their own.
+    seen_as: Option<IpAddr>,
 }
 
 /// One peer: its torrent's number, and its own within that torrent.
@@ -42,7 +45,11 @@ impl Population {
         let Options { torrents, peers, .. } = *options;
         // With fewer torrents and peers than addresses some class would have nobody.
         let classes = addresses.min(torrents.max(peers)).max(1);
-        let room = if options.stated_ip { STATED_MAX } else { PORTS.saturating_mul(classes) };
+        let room = match options {
+            Options { stated_ip: true, .. } => STATED_MAX,
+            Options { seen_as: Some(_), .. } => PORTS,
+            _ => PORTS.saturating_mul(classes),
+        };
         require(peers <= room, || {
             format!(
                 "{peers} peers a torrent do not fit into {room} endpoints; give more addresses to send from"
@@ -50,7 +57,9 @@ impl Population {
         })?;
         #[expect(clippy::cast_possible_truncation, reason = "a share of a u32 fits")]
         let seeders = (f64::from(peers) * options.seeders).round() as u32;
-        Ok(Self { torrents, peers, seeders, classes, seed: options.seed, stated: options.stated_ip })
+        let Options { seed, stated_ip: stated, seen_as, .. } = *options;
+        let seen_as = seen_as.map(|ip| ip.to_canonical());
+        Ok(Self { torrents, peers, seeders, classes, seed, stated, seen_as })
     }
 
     pub(super) fn classes(&self) -> u32 {
@@ -93,7 +102,13 @@ impl Population {
         if self.stated {
             return STATED_PORT;
         }
-        u16::try_from(peer.number / self.classes).map_or(u16::MAX, |step| step.saturating_add(PORT_FIRST))
+        u16::try_from(peer.number / self.port_sharers())
+            .map_or(u16::MAX, |step| step.saturating_add(PORT_FIRST))
+    }
+
+    /// How many peers of a torrent listen on the same port, each at an address of its own.
+    fn port_sharers(&self) -> u32 {
+        if self.peers <= PORTS { 1 } else { self.classes }
     }
 
     /// The address a peer says it has; `None` leaves that to where its datagrams come from.
@@ -108,13 +123,20 @@ impl Population {
 
     /// Which peer of a torrent an endpoint is, if it is one. `addresses` are the classes', in order.
     pub(super) fn number_at(&self, torrent: u32, ip: IpAddr, port: u16, addresses: &[IpAddr]) -> Option<u32> {
+        let step = u32::from(port.checked_sub(PORT_FIRST)?);
         let number = if self.stated {
             let IpAddr::V4(ip) = ip else { return None };
             (port == STATED_PORT).then(|| ip.to_bits().checked_sub(STATED_FIRST.to_bits()))??
+        } else if let Some(seen_as) = self.seen_as {
+            (ip == seen_as).then_some(step)?
         } else {
             let class = addresses.iter().take(self.classes as usize).position(|known| *known == ip)?;
-            let step = u32::from(port.checked_sub(PORT_FIRST)?);
-            step.checked_mul(self.classes)?.checked_add(self.first_of(torrent, u32::try_from(class).ok()?))?
+            let class = u32::try_from(class).ok()?;
+            if self.port_sharers() == 1 {
+                (step % self.classes == self.first_of(torrent, class)).then_some(step)?
+            } else {
+                step.checked_mul(self.classes)?.checked_add(self.first_of(torrent, class))?
+            }
         };
         (number < self.peers).then_some(number)
     }
@@ -202,10 +224,38 @@ mod tests {
         let addresses = addresses(2);
         let at = |ip: [u8; 4], port| population.number_at(0, ip.into(), port, &addresses);
         assert_eq!(at([127, 0, 0, 1], 1024), Some(0));
-        assert_eq!(at([127, 0, 0, 2], 1028), Some(9));
-        assert_eq!(at([127, 0, 0, 1], 1029), None);
+        assert_eq!(at([127, 0, 0, 2], 1033), Some(9));
+        assert_eq!(at([127, 0, 0, 1], 1033), None);
+        assert_eq!(at([127, 0, 0, 1], 1034), None);
         assert_eq!(at([127, 0, 0, 1], 1023), None);
         assert_eq!(at([127, 0, 0, 3], 1024), None);
+    }
+
+    #[test]
+    fn swarms_larger_than_the_ports_share_them() {
+        let options = Options { peers: 150_000, ..Options::new("") };
+        let population = Population::new(&options, 3).unwrap();
+        let addresses = addresses(3);
+        for number in [0, 1, 2, 3, 64_511, 64_512, 149_999] {
+            for torrent in [0, 1] {
+                let ip = addresses[(torrent + number) as usize % 3];
+                let port = population.port(Peer { torrent, number });
+                assert_eq!(population.number_at(torrent, ip, port, &addresses), Some(number));
+            }
+        }
+    }
+
+    #[test]
+    fn peers_listed_under_one_address_remain_apart() {
+        let seen_as = IpAddr::from([192, 0, 2, 2]);
+        let options = Options { peers: 1000, seen_as: Some(seen_as), ..Options::new("") };
+        let population = Population::new(&options, 4).unwrap();
+        for number in 0..1000 {
+            let port = population.port(Peer { torrent: 3, number });
+            assert_eq!(population.number_at(3, seen_as, port, &[]), Some(number));
+        }
+        assert_eq!(population.number_at(3, [127, 0, 0, 1].into(), PORT_FIRST, &addresses(4)), None);
+        assert!(Population::new(&Options { peers: 65_000, ..options }, 4).is_err());
     }
 
     #[test]
