@@ -2,6 +2,7 @@
 
 mod load;
 
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -55,6 +56,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Serve(Serve),
     Make(Make),
     Show(Show),
     Add(Add),
@@ -123,6 +125,39 @@ pub(crate) struct AdminArgs {
     /// The hub's admin token; on the hub's machine it is found by itself [env: SKEP_ADMIN_TOKEN]
     #[arg(long, value_name = "TOKEN")]
     pub(crate) admin_token: Option<String>,
+}
+
+/// Run a hub: tracker over HTTP and UDP, catalogue and web page
+///
+/// Listens on port 6969 of all addresses unless told otherwise, and answers until it gets SIGINT or SIGTERM; then it
+/// answers what is in hand, saves its state and exits within 5 seconds. A second signal ends it at once.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep serve
+  skep serve --listen 127.0.0.1:7000 --state-dir ./hub
+  SKEP_TRACKER__INTERVAL_SECS=600 skep serve")]
+pub(crate) struct Serve {
+    /// Address and port for HTTP and UDP; repeat it for several. Port 0 is any free port
+    /// [env: SKEP_LISTEN] [default: 0.0.0.0:6969 and [::]:6969]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Vec<SocketAddr>,
+
+    /// Write a JSON file with the process's id and the bound addresses once all sockets are bound; it is removed when
+    /// the hub stops
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) ready_file: Option<PathBuf>,
+
+    /// Admin token, instead of the one that is made at first start; a flag is seen by all users of the machine, so the
+    /// variable is the better place [env: SKEP_ADMIN_TOKEN]
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) admin_token: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
 }
 
 /// Make a .torrent of files and folders

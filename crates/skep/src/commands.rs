@@ -10,15 +10,23 @@ mod list;
 mod load;
 mod make;
 mod man;
+mod serve;
 mod show;
+
+use hub::config::LogConfig;
 
 use crate::cli::Command;
 use crate::env::Env;
 use crate::exit::Outcome;
+use crate::logs;
 
 /// Runs one command.
 pub(crate) async fn run(command: Command, env: &mut Env) -> Outcome {
+    if env.verbosity > 0 && !matches!(command, Command::Serve(_)) {
+        logs::start(&LogConfig::default(), env)?;
+    }
     match command {
+        Command::Serve(args) => serve::run(&args, env).await,
         Command::Make(args) => make::run(&args, env).await,
         Command::Show(args) => show::run(&args, env),
         Command::Add(args) => add::run(&args, env).await,

@@ -12,6 +12,7 @@ pub mod env;
 pub mod exit;
 pub mod format;
 pub mod load;
+mod logs;
 pub mod make;
 mod settings;
 pub mod show;

@@ -22,7 +22,7 @@ fn announce(hub: &Hub, port: u16, left: u64) {
     let hash: String =
         HASH.as_bytes().chunks(2).map(|pair| format!("%{}", String::from_utf8_lossy(pair))).collect();
     let target = format!(
-        "/announce?info_hash={hash}&peer_id=-XX0000-0000000{port}&port={port}&uploaded=0&downloaded=0&left={left}&event=started"
+        "/announce?info_hash={hash}&peer_id=-XX0000-00000000{port}&port={port}&uploaded=0&downloaded=0&left={left}&event=started"
     );
     let answer = hub.get(&target);
     assert!(answer.text().contains("8:interval"), "{}", answer.text());

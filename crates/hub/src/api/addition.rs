@@ -58,17 +58,36 @@ impl Adder {
         }
     }
 
-    /// Whether this person may add anything now; takes one of the tries that an address has.
+    /// Whether this person may add anything, and now; takes one of the tries that an address has.
     ///
     /// # Errors
     ///
-    /// 401 if only the token opens the catalogue, 429 if there were too many tries.
+    /// See [`authorize`](Self::authorize) and [`take_turn`](Self::take_turn).
     pub(crate) fn admit(self, state: &ApiState) -> Result<(), Problem> {
+        self.authorize(state)?;
+        self.take_turn(state)
+    }
+
+    /// Whether this person may add anything.
+    ///
+    /// # Errors
+    ///
+    /// 401 if only the token opens the catalogue.
+    pub(crate) fn authorize(self, state: &ApiState) -> Result<(), Problem> {
+        match state.publish {
+            Publish::Anyone => Ok(()),
+            Publish::Token => self.standing.require_admin(),
+        }
+    }
+
+    /// Takes one of the tries that an address has in a minute; who has shown the token needs none.
+    ///
+    /// # Errors
+    ///
+    /// 429 if there is none left.
+    pub(crate) fn take_turn(self, state: &ApiState) -> Result<(), Problem> {
         if self.standing == Standing::Admin {
             return Ok(());
-        }
-        if state.publish == Publish::Token {
-            return self.standing.require_admin();
         }
         state.additions.take(self.ip, Instant::now()).map_err(|wait| {
             let secs = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1);

@@ -15,6 +15,9 @@ pub(crate) const BODIES_BYTES_MAX: usize = 256 << 20;
 /// Bodies are counted in units of so many bytes.
 const UNIT_BYTES: usize = 1024;
 
+/// The least that a body takes of the budget once it has a byte.
+const STEP_BYTES: usize = 16 << 10;
+
 /// Seconds after which there may be room for another body.
 const RETRY_SECS: u32 = 2;
 
@@ -49,8 +52,9 @@ impl Budget {
         if stated > bytes_max {
             return Err(too_large());
         }
-        let mut held = Held { bytes: Vec::new(), _room: vec![self.room(stated)?] };
-        let mut paid = stated;
+        // A body is paid for as it comes: who only announces a large one takes nothing from others.
+        let mut held = Held { bytes: Vec::new(), _room: Vec::new() };
+        let mut paid = 0;
         while let Some(chunk) = next_chunk(&mut body).await? {
             let length = held.bytes.len() + chunk.len();
             if length > bytes_max {
@@ -58,7 +62,7 @@ impl Budget {
             }
             if length > paid {
                 // As much again as is there, so that there are few permits however small the chunks.
-                let more = length.max(64 * UNIT_BYTES);
+                let more = length.max(STEP_BYTES);
                 held._room.push(self.room(more)?);
                 paid += more;
             }
@@ -117,7 +121,7 @@ mod tests {
 
     #[tokio::test]
     async fn bodies_are_read_within_their_limit_and_the_budget_they_share() {
-        let budget = Budget::new(4096);
+        let budget = Budget::new(64 << 10);
         let read = |bytes: usize, max| {
             let budget = budget.clone();
             async move { budget.read(Body::from(vec![7; bytes]), max).await }
@@ -125,10 +129,14 @@ mod tests {
         assert!(read(0, 0).await.unwrap().bytes.is_empty());
         assert_eq!(read(4096, 4096).await.unwrap().bytes, vec![7; 4096]);
         assert_eq!(read(4097, 4096).await.unwrap_err().status(), 413);
-        assert_eq!(read(4097, 9000).await.unwrap_err().status(), 503);
-        let held = read(2048, 4096).await.unwrap();
-        assert_eq!(read(3000, 4096).await.unwrap_err().status(), 503);
+        assert_eq!(read(65_537, 90_000).await.unwrap_err().status(), 503);
+        let held = read(40_000, 65_536).await.unwrap();
+        assert_eq!(read(30_000, 65_536).await.unwrap_err().status(), 503);
         drop(held);
-        assert_eq!(read(3000, 4096).await.unwrap().bytes.len(), 3000);
+        assert_eq!(read(30_000, 65_536).await.unwrap().bytes.len(), 30_000);
+        let lent = budget.lend(vec![7; 40_000]).unwrap();
+        assert_eq!(read(30_000, 65_536).await.unwrap_err().status(), 503);
+        drop(lent);
+        assert!(read(30_000, 65_536).await.is_ok());
     }
 }

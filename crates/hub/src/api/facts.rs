@@ -146,11 +146,11 @@ mod tests {
             (r#","name":"a\u0000b""#, r"name `a\u{0}b` is none"),
             (
                 r#","name":"n","size":"12""#,
-                "invalid type: string \"12\", expected u64 at line 1 column 74, near",
+                "invalid type: string \"12\", expected u64 at line 1 column 78, near",
             ),
             (r#","name":"n","size":-1"#, "invalid value: integer `-1`, expected u64"),
             (r#","name":"n","nmae":1"#, "unknown field `nmae`"),
-            (r#","name":"n",}"#, r#"near `233","name":"n",}}`"#),
+            (r#","name":"n",}"#, "trailing comma at line 1 column 68, near `"),
             (
                 r#","name":"n","files":[{"path":"../x","length":1}]"#,
                 "path `../x` does not stay in the torrent",

@@ -19,6 +19,8 @@ mod neighbours;
 pub mod problem;
 mod query;
 mod status;
+#[cfg(test)]
+mod tests;
 mod text;
 mod throttle;
 mod torrents;

@@ -242,13 +242,14 @@ async fn uncatalogued(
 
 /// `GET /save_state`
 pub(super) async fn save_state(State(state): State<Arc<ApiState>>, _: Admin) -> Result<Response, Problem> {
-    let failed = |why: &str| {
+    let failed = |why: String| {
         tracing::error!(why, "the state was not saved");
-        Problem::unavailable(format!("the state was not saved: {why}"), RETRY_SECS)
+        Problem::unavailable(why, RETRY_SECS)
     };
+    let stopping = || failed("the hub is stopping, and saves its state anyway".into());
     let (answer, answered) = oneshot::channel();
-    state.hooks.save.send(answer).await.map_err(|_| failed("the hub is stopping"))?;
-    answered.await.map_err(|_| failed("the hub is stopping"))?.map_err(|why| failed(&why))?;
+    state.hooks.save.send(answer).await.map_err(|_| stopping())?;
+    answered.await.map_err(|_| stopping())?.map_err(failed)?;
     state.catalogue.flush().await?;
     Ok(Json(json!({ "message": "Tracker state saved" })).into_response())
 }

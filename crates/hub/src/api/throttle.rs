@@ -113,12 +113,13 @@ mod tests {
     fn the_table_is_bounded() {
         let throttle = Throttle::new(1);
         let now = Instant::now();
-        for n in 0..(ADDRESSES_MAX as u32 + 1000) {
+        let many = u32::try_from(ADDRESSES_MAX).unwrap();
+        for n in 0..many + 1000 {
             assert_eq!(throttle.take(IpAddr::from(n.to_be_bytes()), now), Ok(()));
         }
         assert!(throttle.whole_at.lock().len() <= ADDRESSES_MAX);
         let later = now + Duration::from_secs(61);
-        for n in 0..(ADDRESSES_MAX as u32) {
+        for n in 0..many {
             let _ = throttle.take(IpAddr::from((n + (1 << 24)).to_be_bytes()), later);
         }
         assert!(throttle.whole_at.lock().len() <= ADDRESSES_MAX);

@@ -1,7 +1,11 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::{CatalogueConfig, Config, HttpConfig, SnapshotConfig, TrackerConfig, UdpConfig, format_size};
+use tracing::level_filters::LevelFilter;
+
+use super::{
+    CatalogueConfig, Config, HttpConfig, LogConfig, SnapshotConfig, TrackerConfig, UdpConfig, format_size,
+};
 
 /// The longest span a key in seconds may name: a day, beyond which a client would seem to have forgotten the hub.
 const SECS_MAX: u32 = 86_400;
@@ -60,9 +64,7 @@ impl Config {
         self.udp.check(&mut faults);
         self.catalogue.check(self.http.body_bytes_max, &mut faults);
         self.snapshot.check(&mut faults);
-        if self.log.level.trim().is_empty() {
-            faults.add("log.level", "empty", "a level such as \"info\" is expected");
-        }
+        self.log.check(&mut faults);
         if faults.0.is_empty() { Ok(()) } else { Err(faults.0) }
     }
 
@@ -185,6 +187,21 @@ impl CatalogueConfig {
 impl SnapshotConfig {
     fn check(&self, faults: &mut Faults) {
         faults.range("snapshot.interval_secs", self.interval_secs, 1, SECS_MAX);
+    }
+}
+
+impl LogConfig {
+    fn check(&self, faults: &mut Faults) {
+        // `info`, or `info,hub=debug`. A filter takes a word that is no level for the name of a part of the program,
+        // and would show nothing else.
+        let level = |directive: &str| {
+            let level = directive.rsplit_once('=').map_or(directive, |(_, level)| level);
+            !level.trim().is_empty() && level.trim().parse::<LevelFilter>().is_ok()
+        };
+        if !self.level.split(',').all(level) {
+            let expected = "a level such as \"info\" is expected, or a list such as \"info,hub=debug\"";
+            faults.add("log.level", format_args!("\"{}\"", self.level), expected);
+        }
     }
 }
 
@@ -319,6 +336,25 @@ mod tests {
             };
             assert_eq!(errors, [expected]);
         }
+    }
+
+    #[test]
+    fn a_level_is_one_for_all_or_one_a_part() {
+        for (level, right) in [
+            ("info", true),
+            ("WARN", true),
+            ("info,hub=debug", true),
+            ("hub::listener=trace, off", true),
+            ("", false),
+            ("loud", false),
+            ("info,hub", false),
+            ("hub=loud", false),
+        ] {
+            assert_eq!(config(|c| c.log.level = level.into()).check().is_ok(), right, "{level}");
+        }
+        let errors = config(|c| c.log.level = "loud".into()).check().unwrap_err();
+        let expected = "`log.level` is \"loud\": a level such as \"info\" is expected, or a list such as \"info,hub=debug\"";
+        assert_eq!(errors[0].to_string(), expected);
     }
 
     #[test]

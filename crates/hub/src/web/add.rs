@@ -48,10 +48,12 @@ pub(super) async fn upload(
     adder: Adder,
     request: Request,
 ) -> Result<Redirect, Problem> {
+    // The token, if there is one, is in the form: so many are read from one address, whatever they hold.
+    adder.take_turn(&state)?;
     let (parts, body) = request.into_parts();
     let form = form(&parts, body, &state).await?;
     let adder = adder.with_token(form.token.as_deref(), &state)?;
-    adder.admit(&state)?;
+    adder.authorize(&state)?;
     let file = form.file.filter(|file| !file.is_empty());
     let file = file.ok_or_else(|| Problem::bad_request("no file was chosen: a .torrent is expected"))?;
     let added = adder.add(&state, from_metainfo(file, &state).await?).await?;

@@ -104,8 +104,8 @@ fn row(torrent: &Torrent, site: &Site, state: &ApiState) -> Markup {
                 @if torrent.private { " " span .badge { "private" } }
             }
             td .number data-label="Size" { @if let Some(bytes) = torrent.size { (size(bytes)) } @else { "?" } }
-            td .number .seeders data-label="Seeders" { (count(swarm.seeders.into())) }
-            td .number .leechers data-label="Leechers" { (count(swarm.leechers.into())) }
+            td .number .seeders .none[swarm.seeders == 0] data-label="Seeders" { (count(swarm.seeders.into())) }
+            td .number .leechers .none[swarm.leechers == 0] data-label="Leechers" { (count(swarm.leechers.into())) }
             td .number data-label="Completed" { (count(swarm.completed)) }
             td .get {
                 a href=(site.magnet(torrent)) { "Magnet" span .hidden { " link of " (name(torrent)) } }

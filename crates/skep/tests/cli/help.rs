@@ -3,8 +3,9 @@ use skep::exit::Exit;
 use crate::support::World;
 
 /// What is typed before `--help`, for each help text there is.
-const COMMANDS: [&[&str]; 15] = [
+const COMMANDS: [&[&str]; 16] = [
     &[],
+    &["serve"],
     &["make"],
     &["show"],
     &["add"],

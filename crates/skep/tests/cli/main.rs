@@ -9,4 +9,5 @@ mod help;
 mod import_export;
 mod list;
 mod make;
+mod serve;
 mod support;

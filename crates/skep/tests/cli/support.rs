@@ -14,6 +14,7 @@ use skep::env::Env;
 use skep::exit::Exit;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 /// Runs commands in a directory that goes away with it.
 pub(crate) struct World {
@@ -84,17 +85,33 @@ impl Ran {
 
 /// What was written to a stream.
 #[derive(Clone, Default)]
-pub(crate) struct Written(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Written {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    more: Arc<Notify>,
+}
 
 impl Written {
     pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        String::from_utf8(self.bytes.lock().unwrap().clone()).unwrap()
+    }
+
+    /// Waits until `text` has been written.
+    pub(crate) async fn contains(&self, text: &str) {
+        loop {
+            let more = self.more.notified();
+            if self.text().contains(text) {
+                return;
+            }
+            more.await;
+        }
     }
 }
 
 impl Write for Written {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        let written = self.bytes.lock().unwrap().write(bytes);
+        self.more.notify_one();
+        written
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,0 +1,9 @@
+//! The router as its clients see it.
+
+mod additions;
+mod administration;
+mod hub;
+mod listing;
+mod neighbours;
+mod pages;
+mod refusals;

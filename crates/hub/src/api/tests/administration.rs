@@ -1,0 +1,95 @@
+use serde_json::json;
+use swarm::Event;
+
+use super::hub::{Hub, torrent};
+use crate::catalogue::now_unix;
+
+#[tokio::test]
+async fn the_numbers_of_the_hub_are_for_everybody() {
+    let hub = Hub::new();
+    let hash = hub.add(&torrent("x", 9)).await;
+    hub.announce(hash, 7, 0, Event::Started);
+    hub.announce(hash, 8, 9, Event::Started);
+    let json = hub.get("/api/v1/stats").send().await.json();
+    for (name, number) in [("swarms", 1), ("peers", 2), ("peers_ipv4", 2), ("seeders", 1), ("leechers", 1)] {
+        assert_eq!(json[name], number, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn metrics_are_for_the_token() {
+    let hub = Hub::new();
+    hub.get("/metrics").from("127.0.0.1:9").send().await.problem(401);
+    let hash = hub.add(&torrent("x", 9)).await;
+    hub.announce(hash, 7, 0, Event::Started);
+    let answer = hub.get("/metrics").token().send().await;
+    assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    let text = answer.text();
+    assert!(text.contains("\nskep_peers{family=\"ipv4\"} 1\nskep_peers{family=\"ipv6\"} 0\n"), "{text}");
+    let mut typed = Vec::new();
+    for line in text.lines().filter(|line| !line.starts_with("# HELP ")) {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            assert!(matches!(kind, "counter" | "gauge") && !typed.contains(&name), "{line}");
+            typed.push(name);
+        } else {
+            let (series, value) = line.rsplit_once(' ').unwrap();
+            assert!(value.parse::<u64>().is_ok(), "{line}");
+            assert_eq!(Some(&series.split('{').next().unwrap()), typed.last(), "{line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn health_is_always_told_and_readiness_when_it_is_so() {
+    let hub = Hub::new();
+    let health = hub.get("/health").send().await;
+    assert_eq!(health.status, 200);
+    assert_eq!((&health.json()["status"], &health.json()["store"]), (&"ok".into(), &json!({"ok": true})));
+    assert_eq!(hub.get("/ready").send().await.json(), json!({"ready": true}));
+    hub.ready.send(false).unwrap();
+    let answer = hub.get("/ready").send().await;
+    assert_eq!(answer.problem(503), "the hub is starting or stopping");
+    assert_eq!(answer.header("retry-after"), "1");
+    assert_eq!(hub.get("/health").send().await.status, 200);
+}
+
+#[tokio::test]
+async fn an_old_state_is_imported_and_twice_is_once() {
+    let hub = Hub::new();
+    let now = now_unix();
+    let state = json!({"torrents": {
+        "%00%01%7F%80%FFabcdefghijklmno": {
+            "info": {"name": "old", "size": 12, "piece_length": 16384, "creation_date": 1.5},
+            "peers_info": [
+                {"peer_id": "-SK0100-abcdefghijkl", "ip": "192.0.2.7", "port": 6881, "last_seen": now as f64 - 10.5,
+                 "uploaded": 1, "downloaded": 2, "left": 0, "is_seeder": true},
+                {"peer_id": "x", "ip": "192.0.2.8", "port": 6881, "last_seen": 1.0, "left": 5},
+                {"peer_id": "x", "ip": "nowhere", "port": 6881, "last_seen": now},
+            ],
+            "stats": {"downloaded": 3},
+        },
+        "no hash": {"info": {}},
+    }});
+    hub.post("/api/v1/import").json(&state.to_string()).await.problem(401);
+    for _ in 0..2 {
+        let answer = hub.post("/api/v1/import").token().json(&state.to_string()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let json = answer.json();
+        assert_eq!((&json["torrents"], &json["peers"]), (&1.into(), &1.into()));
+        assert_eq!(json["skipped"].as_array().unwrap().len(), 2, "{json}");
+        let list = hub.get("/api/v1/torrents").send().await.json();
+        let torrent = &list["torrents"][0];
+        assert_eq!([&torrent["completed"], &torrent["seeders"], &torrent["leechers"]], [&3, &1, &0]);
+        assert_eq!(torrent["name"], "old");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_old_state_is_quoted() {
+    let hub = Hub::new();
+    for body in ["{", "[]", r#"{"torrents":7}"#, "{}"] {
+        let detail = hub.post("/api/v1/import").token().json(body).await.problem(400);
+        assert!(detail.starts_with("this is no state file of the old tracker: "), "{body}: {detail}");
+    }
+}

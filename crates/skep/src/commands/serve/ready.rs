@@ -1,0 +1,88 @@
+use std::path::{Path, PathBuf};
+
+use hub::Bound;
+use serde_json::json;
+
+use crate::atomic;
+use crate::exit::Failure;
+
+/// A file that tells supervisors and tests that all sockets are bound, and where. It goes away with this.
+pub(super) struct ReadyFile {
+    path: PathBuf,
+    text: String,
+}
+
+impl ReadyFile {
+    pub(super) fn write(path: &Path, bound: &Bound) -> Result<Self, Failure> {
+        let ready = json!({
+            "pid": std::process::id(),
+            "http": bound.http,
+            "udp": bound.udp,
+            "ws": bound.ws,
+        });
+        let text = format!("{ready}\n");
+        atomic::write(path, text.as_bytes()).map_err(|error| {
+            Failure::Misuse(format!("cannot write the ready file {}: {error}", path.display()))
+        })?;
+        Ok(Self { path: path.to_owned(), text })
+    }
+}
+
+impl Drop for ReadyFile {
+    /// Unless the hub that comes after has put its own there already.
+    fn drop(&mut self) {
+        if std::fs::read_to_string(&self.path).is_ok_and(|text| text == self.text) {
+            // A supervisor may have taken it meanwhile.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn bound() -> Bound {
+        Bound {
+            http: vec!["127.0.0.1:6969".parse().unwrap(), "[::1]:6969".parse().unwrap()],
+            udp: vec!["127.0.0.1:6970".parse().unwrap()],
+            ws: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn it_tells_the_process_and_its_addresses_and_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ready.json");
+        let ready = ReadyFile::write(&path, &bound()).unwrap();
+        let told: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        assert_eq!(
+            told,
+            json!({
+                "pid": std::process::id(), "http": ["127.0.0.1:6969", "[::1]:6969"], "udp": ["127.0.0.1:6970"], "ws": [],
+            })
+        );
+        drop(ready);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn that_of_another_hub_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ready.json");
+        let ready = ReadyFile::write(&path, &bound()).unwrap();
+        std::fs::write(&path, "another's").unwrap();
+        drop(ready);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "another's");
+    }
+
+    #[test]
+    fn where_it_cannot_be_the_path_is_told() {
+        let error = ReadyFile::write(Path::new("/no/such/dir/ready.json"), &bound()).err().unwrap();
+        let expected =
+            "cannot write the ready file /no/such/dir/ready.json: No such file or directory (os error 2)";
+        assert_eq!(error, Failure::Misuse(expected.to_owned()));
+    }
+}

@@ -1,0 +1,123 @@
+use std::fmt::Display;
+use std::time::Duration;
+
+use crate::env::Listening;
+use crate::exit::{Failure, Outcome};
+
+/// How long a hub may take to stop.
+pub(super) const STOP_MAX: Duration = Duration::from_secs(5);
+
+/// What runs until it is stopped.
+pub(super) trait Service {
+    type Fault: Display;
+
+    /// Waits until somebody asks it itself to stop.
+    async fn stop_requested(&self);
+
+    /// Answers what is in hand, saves, and ends.
+    async fn stop(self) -> Result<(), Self::Fault>;
+}
+
+impl Service for hub::Hub {
+    type Fault = hub::StopError;
+
+    async fn stop_requested(&self) {
+        self.wait_shutdown_requested().await;
+    }
+
+    async fn stop(self) -> Result<(), hub::StopError> {
+        self.shutdown().await
+    }
+}
+
+/// Lets `service` run until it is asked to stop, and stops it; a second request, or its taking longer than `stop_max`,
+/// ends the waiting.
+pub(super) async fn supervise<S: Service>(service: S, stop: &mut Listening, stop_max: Duration) -> Outcome {
+    tokio::select! {
+        () = stop.next() => (),
+        () = service.stop_requested() => (),
+    }
+    tracing::info!("stopping; a second signal ends it at once");
+    tokio::select! {
+        biased;
+        stopped = service.stop() => {
+            stopped.map_err(|fault| Failure::Failed(format!("the hub stopped, but not cleanly: {fault}")))
+        }
+        () = stop.next() => Err(Failure::Failed("ended at once; what came since the last snapshot is not saved".to_owned())),
+        () = tokio::time::sleep(stop_max) => {
+            Err(Failure::Failed(format!("the hub did not stop within {} s", stop_max.as_secs())))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::env::StopRequests;
+
+    /// A service that asks to be stopped if it `asks`, and takes what stopping takes.
+    struct Fake {
+        asks: bool,
+        stopping: Stopping,
+    }
+
+    enum Stopping {
+        Ends(Result<(), &'static str>),
+        Never,
+    }
+
+    impl Service for Fake {
+        type Fault = &'static str;
+
+        async fn stop_requested(&self) {
+            if !self.asks {
+                pending::<()>().await;
+            }
+        }
+
+        async fn stop(self) -> Result<(), &'static str> {
+            match self.stopping {
+                Stopping::Ends(result) => result,
+                Stopping::Never => pending().await,
+            }
+        }
+    }
+
+    /// What comes of a service that gets so many requests to stop from outside.
+    async fn outcome(asks: bool, stopping: Stopping, requests: usize, stop_max: Duration) -> Outcome {
+        let (ask, asked) = mpsc::unbounded_channel();
+        for _ in 0..requests {
+            ask.send(()).unwrap();
+        }
+        let mut stop = StopRequests::Channel(asked).listen().unwrap();
+        supervise(Fake { asks, stopping }, &mut stop, stop_max).await
+    }
+
+    #[tokio::test]
+    async fn a_request_from_either_side_stops_it() {
+        assert_eq!(outcome(false, Stopping::Ends(Ok(())), 1, STOP_MAX).await, Ok(()));
+        assert_eq!(outcome(true, Stopping::Ends(Ok(())), 0, STOP_MAX).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_fault_on_the_way_down_is_a_failure() {
+        let failure = outcome(false, Stopping::Ends(Err("disk full")), 1, STOP_MAX).await.unwrap_err();
+        assert_eq!(failure.message(), Some("the hub stopped, but not cleanly: disk full"));
+    }
+
+    #[tokio::test]
+    async fn a_second_request_ends_it_at_once() {
+        let failure = outcome(false, Stopping::Never, 2, STOP_MAX).await.unwrap_err();
+        assert!(failure.message().unwrap().starts_with("ended at once"));
+    }
+
+    #[tokio::test]
+    async fn it_is_not_waited_for_for_ever() {
+        let failure = outcome(false, Stopping::Never, 1, Duration::ZERO).await.unwrap_err();
+        assert_eq!(failure.message(), Some("the hub did not stop within 0 s"));
+    }
+}
