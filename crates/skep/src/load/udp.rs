@@ -89,11 +89,11 @@ impl<'a> Engine<'a> {
                 LoadError::Socket(format!("cannot send from {source} to {}: {error}", target.address))
             })?;
             let ip = socket.local_addr().map_err(|error| LoadError::Socket(error.to_string()))?.ip();
-            let window = if options.rate.is_some() { RATE_WINDOW } else { options.window };
+            let slots = if options.rate.is_some() { RATE_WINDOW } else { 0 };
             if addresses.len() < population.classes() as usize {
                 addresses.push(ip.to_canonical());
             }
-            lanes.push(Lane::new(socket, index % population.classes(), ip, window));
+            lanes.push(Lane::new(socket, index % population.classes(), ip, options.window, slots));
         }
         let checker = options.verify.then(|| Checker::new(population.clone(), addresses, options.want));
         Ok(Self { options, population, lanes, inbox: Inbox::new(), checker, began: Instant::now(), progress })

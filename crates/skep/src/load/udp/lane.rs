@@ -22,6 +22,8 @@ pub(super) struct Lane {
     connecting: bool,
     slots: Vec<Slot>,
     free: Vec<u16>,
+    /// Requests in flight at most, where replies set the pace.
+    window: usize,
     /// Lost requests that must be asked again.
     again: Vec<(Ask, u8)>,
     outbox: Outbox,
@@ -55,7 +57,7 @@ const RECONNECT_NANOS: u64 = 1_000_000_000;
 const TRIES_MAX: u8 = 5;
 
 impl Lane {
-    pub(super) fn new(socket: UdpSocket, class: u32, ip: IpAddr, window: u16) -> Self {
+    pub(super) fn new(socket: UdpSocket, class: u32, ip: IpAddr, window: u16, slots: u16) -> Self {
         let slot = Slot { ask: None, generation: 0, tries: 0, due: 0, sent: 0 };
         Self {
             socket,
@@ -64,8 +66,9 @@ impl Lane {
             connection: None,
             connect_at: 0,
             connecting: false,
-            slots: vec![slot; window.into()],
-            free: (0..window).rev().collect(),
+            slots: vec![slot; slots.max(window).into()],
+            free: (0..slots.max(window)).rev().collect(),
+            window: window.into(),
             again: Vec::new(),
             outbox: Outbox::new(),
         }
@@ -105,10 +108,11 @@ impl Lane {
         if !self.connect(now, shared) || !self.is_worth_sending() {
             return;
         }
-        while let Some((ask, tries)) = self.again.pop_if(|_| !self.free.is_empty()) {
+        while self.room() > 0 {
+            let Some((ask, tries)) = self.again.pop() else { break };
             self.put(ask, tries, now, now, shared);
         }
-        while !self.free.is_empty() {
+        while self.room() > 0 {
             let Some(ask) = feed.next(shared.population, self.class) else { break };
             self.put(ask, 0, now, now, shared);
         }
@@ -169,10 +173,15 @@ impl Lane {
         }
     }
 
+    /// Requests that the window has room for.
+    fn room(&self) -> usize {
+        self.window.saturating_sub(self.slots.len() - self.free.len())
+    }
+
     /// A system call for one datagram or two is waste: in a window that is mostly full, waits for company.
     fn is_worth_sending(&self) -> bool {
-        let free = self.free.len();
-        free * COMPANY_SHARE >= self.slots.len() || free >= COMPANY
+        let room = self.room();
+        room * COMPANY_SHARE >= self.window || room >= COMPANY
     }
 
     fn put(&mut self, ask: Ask, tries: u8, due: u64, sent: u64, shared: &mut Shared<'_>) {
