@@ -56,7 +56,7 @@ impl Kind {
         let files = tempfile::tempdir().map_err(|error| format!("cannot make a folder: {error}"))?;
         let folder = files.path();
         let command = match self {
-            Self::Skep => skep(tools, &address.to_string()),
+            Self::Skep => skep(tools, folder, &address.to_string())?,
             Self::AquaticUring | Self::AquaticMio => {
                 let program = tools.aquatic_udp.as_ref()?;
                 let uring = self == Self::AquaticUring;
@@ -93,12 +93,17 @@ impl Kind {
     }
 }
 
-fn skep(tools: &Tools, address: &str) -> Command {
+fn skep(tools: &Tools, folder: &Path, address: &str) -> Result<Command, String> {
+    let file = folder.join("skep.toml");
+    fs::write(&file, "udp.workers = 1\nlog.level = \"warn\"\n")
+        .map_err(|error| format!("cannot write a configuration: {error}"))?;
     let mut command = Command::new(&tools.skep);
-    command.args(["serve", "--listen", address, "--state-dir", "state"]);
-    // An empty variable is none; what this machine configures for a hub of its own must not count.
-    command.env("SKEP_CONFIG", "").env("SKEP_UDP__WORKERS", "1").env("SKEP_LOG__LEVEL", "warn");
-    command
+    command.args(["serve", "--listen", address, "--state-dir", "state", "--config"]).arg(file);
+    // What this machine configures for a hub of its own must not count.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SKEP_")) {
+        command.env_remove(name);
+    }
+    Ok(command)
 }
 
 /// A program of the aquatic family, with what it prints as its defaults changed in some lines.
