@@ -27,7 +27,7 @@ pub fn registry(data: &[u8]) {
 fn op([what, hash, low, high, a, b]: [u8; OP_BYTES]) -> Op {
     let wide = u16::from_be_bytes([high, low]);
     match what % 16 {
-        0 => Op::Crowd { hash, first: wide, peers: u16::from(a), seeders: b & 1 == 0 },
+        0 => Op::Crowd { hash, first: wide, peers: u16::from(a / 8), seeders: b & 1 == 0 },
         1 => Op::Wait { secs: wide.into() },
         2 => Op::Sweep { budget: wide.into() },
         3 => Op::SweepAll,
