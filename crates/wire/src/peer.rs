@@ -7,15 +7,25 @@
 //! A length is refused as soon as it can be known to be wrong, by the rule of its own kind of message, so that nobody
 //! can make a reader wait for, or keep, more than the honest longest of that kind.
 
+mod allowed_fast;
+mod extension;
 mod frame;
 mod handshake;
 mod message;
+mod metadata;
+mod pex;
+mod priority;
 #[cfg(test)]
 mod tests;
 
+pub use allowed_fast::{ALLOWED_FAST_MAX, allowed_fast};
+pub use extension::{CLIENT_CHARS_MAX, EXTENSION_HANDSHAKE, ExtensionHandshake, encode_extended};
 pub use frame::{frame, frame_bytes_max};
 pub use handshake::{HANDSHAKE_BYTES, Handshake};
 pub use message::{Block, Message, check_bitfield, encode, encode_piece_head};
+pub use metadata::{METADATA_BLOCK_BYTES, METADATA_BYTES_MAX, Metadata, metadata_block_bytes};
+pub use pex::{PEX_PEERS_MAX, PEX_READ_MAX, Pex, PexFlags, encode_pex};
+pub use priority::peer_priority;
 
 use crate::metainfo::METAINFO_BYTES_MAX;
 

@@ -124,8 +124,7 @@ pub fn encode(message: &Message<'_>, out: &mut Vec<u8>) {
         Message::Reject(block) => put(out, id::REJECT, &block.to_bytes()),
         Message::AllowedFast(piece) => put(out, id::ALLOWED_FAST, &piece.to_be_bytes()),
         Message::Extended { id, payload } => {
-            put_head(out, id::EXTENDED, payload.len() + 1);
-            out.push(id);
+            put_extended_head(out, id, payload.len());
             out.extend_from_slice(payload);
         }
         Message::Unknown { id, payload } => put(out, id, payload),
@@ -138,6 +137,12 @@ pub fn encode_piece_head(piece: u32, begin: u32, length: u32, out: &mut Vec<u8>)
     put_head(out, id::PIECE, PIECE_HEAD_BYTES - 1 + length as usize);
     out.extend_from_slice(&piece.to_be_bytes());
     out.extend_from_slice(&begin.to_be_bytes());
+}
+
+/// Appends what comes before the payload of an extended message.
+pub(super) fn put_extended_head(out: &mut Vec<u8>, id: u8, payload_bytes: usize) {
+    put_head(out, id::EXTENDED, payload_bytes + 1);
+    out.push(id);
 }
 
 /// Whether a bitfield is one of a torrent with so many pieces: a bit for each, and no spare bit set (BEP 3).

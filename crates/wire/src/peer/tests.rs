@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 use swarm::{InfoHash, PeerId};
 
+mod extension;
+
 use super::*;
 
 const HASH: InfoHash = InfoHash(*b"aaaaaaaaaaaaaaaaaaaa");
