@@ -24,7 +24,7 @@ pub use frame::{frame, frame_bytes_max};
 pub use handshake::{HANDSHAKE_BYTES, Handshake};
 pub use message::{Block, Message, check_bitfield, encode, encode_piece_head};
 pub use metadata::{METADATA_BLOCK_BYTES, METADATA_BYTES_MAX, Metadata, metadata_block_bytes};
-pub use pex::{PEX_PEERS_MAX, PEX_READ_MAX, Pex, PexFlags, encode_pex};
+pub use pex::{PEX_INTERVAL_SECS, PEX_PEERS_MAX, PEX_READ_MAX, Pex, PexFlags, encode_pex};
 pub use priority::peer_priority;
 
 use crate::metainfo::METAINFO_BYTES_MAX;

@@ -134,14 +134,14 @@ pub fn encode(message: &Message<'_>, out: &mut Vec<u8>) {
 /// Appends what comes before the data of a `piece` message that has `length` bytes of it: 13 bytes. The caller sends
 /// the data after them, from wherever it is.
 pub fn encode_piece_head(piece: u32, begin: u32, length: u32, out: &mut Vec<u8>) {
-    put_head(out, id::PIECE, PIECE_HEAD_BYTES - 1 + length as usize);
+    put_head(out, id::PIECE, (PIECE_HEAD_BYTES - 1).saturating_add(length as usize));
     out.extend_from_slice(&piece.to_be_bytes());
     out.extend_from_slice(&begin.to_be_bytes());
 }
 
 /// Appends what comes before the payload of an extended message.
 pub(super) fn put_extended_head(out: &mut Vec<u8>, id: u8, payload_bytes: usize) {
-    put_head(out, id::EXTENDED, payload_bytes + 1);
+    put_head(out, id::EXTENDED, payload_bytes.saturating_add(1));
     out.push(id);
 }
 
@@ -202,7 +202,7 @@ fn put(out: &mut Vec<u8>, kind: u8, body: &[u8]) {
 }
 
 fn put_head(out: &mut Vec<u8>, kind: u8, body_bytes: usize) {
-    let length = u32::try_from(body_bytes + 1).unwrap_or(u32::MAX);
+    let length = u32::try_from(body_bytes.saturating_add(1)).unwrap_or(u32::MAX);
     out.extend_from_slice(&length.to_be_bytes());
     out.push(kind);
 }

@@ -9,6 +9,9 @@ use crate::bencode::{Rules, Tree, Value, put_dict};
 /// How many peers a message should add at most, and how many it should drop, except the first one (BEP 11).
 pub const PEX_PEERS_MAX: usize = 50;
 
+/// How long a sender waits after a message before its next, in seconds, at least (BEP 11).
+pub const PEX_INTERVAL_SECS: u32 = 60;
+
 /// How many peers a message is believed to add at most, and how many to drop; those after them are not looked at. It
 /// leaves room for a long first message, and for programs that send twice as many as they should.
 pub const PEX_READ_MAX: usize = 200;
@@ -126,7 +129,7 @@ impl<'a> Peers<'a> {
 fn compact(peers: impl Iterator<Item = Endpoint>, wanted: Families) -> Vec<u8> {
     let mut out = Vec::new();
     for peer in peers.filter(|peer| Families::of(peer.ip()) == wanted) {
-        match peer.ip() {
+        match peer.ip().to_canonical() {
             IpAddr::V4(ip) => out.extend_from_slice(&ip.octets()),
             IpAddr::V6(ip) => out.extend_from_slice(&ip.octets()),
         }
