@@ -6,6 +6,9 @@ use crate::Malformed;
 pub const HANDSHAKE_BYTES: usize = 68;
 
 /// How a peer introduces itself (BEP 3).
+///
+/// Whoever connects should say no more until the other's handshake has come: aria2 takes more bytes than these for a
+/// fault, and bans their sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Handshake {
     /// What it speaks beyond BEP 3, a bit for each.

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use swarm::{InfoHash, PeerId};
 
 mod extension;
+mod real_peers;
 
 use super::*;
 
