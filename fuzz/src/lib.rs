@@ -10,6 +10,7 @@
 mod files;
 mod listener;
 mod operations;
+mod peer;
 mod tracker;
 
 use std::collections::HashSet;
@@ -22,6 +23,7 @@ use wire::metainfo::{Metainfo, with_trackers};
 pub use files::legacy;
 pub use listener::{forwarded, http_head};
 pub use operations::registry;
+pub use peer::{peer_extension, peer_stream};
 pub use tracker::{http_announce, http_reply, http_scrape, udp_reply, udp_request};
 
 /// An entry point: it panics where what must hold does not.
@@ -39,6 +41,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("legacy", legacy),
     ("magnet", magnet),
     ("metainfo", metainfo),
+    ("peer_extension", peer_extension),
+    ("peer_stream", peer_stream),
     ("registry", registry),
     ("udp_reply", udp_reply),
     ("udp_request", udp_request),
