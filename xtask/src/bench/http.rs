@@ -1,5 +1,6 @@
 use std::fmt::Write;
 
+use super::figures::Series;
 use super::load::{Population, fill, measure};
 use super::options::Options;
 use super::server::Transport;
@@ -24,15 +25,16 @@ pub(super) fn run(options: &Options) -> Result<String, Stop> {
     let rows = || KINDS.into_iter().filter(|kind| options.wants(kind.name())).map(Row::new).collect();
     let (mut kept, mut closed): (Vec<Row>, Vec<Row>) = (rows(), rows());
     for round in 1..=options.rounds {
-        let mut reply_bytes = REPLY_BYTES_GUESS;
+        let mut reply_bytes = Series::default();
         for (kept, closed) in kept.iter_mut().zip(&mut closed) {
             if kept.absent.is_some() {
                 continue;
             }
             let name = kept.kind.name();
             eprintln!("HTTP, round {round} of {}: {name}", options.rounds);
-            match once(kept, closed, &tools, population, count, reply_bytes) {
-                Ok(()) => reply_bytes = kept.reply_bytes.median().unwrap_or(reply_bytes),
+            let bytes = reply_bytes.median().unwrap_or(REPLY_BYTES_GUESS);
+            match once(kept, closed, &tools, population, count, bytes) {
+                Ok(()) => kept.reply_bytes.median().into_iter().for_each(|bytes| reply_bytes.push(bytes)),
                 Err(reason) => {
                     eprintln!("{name} is left out: {reason}");
                     (kept.absent, closed.absent) = (Some(reason.clone()), Some(reason));

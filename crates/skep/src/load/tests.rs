@@ -227,6 +227,14 @@ fn a_right_tracker_is_found_right() {
 }
 
 #[test]
+fn fewer_peers_than_addresses_keep_each_to_their_own() {
+    for tracker in [Tracker::udp(Manner::Right), Tracker::http(Manner::Right)] {
+        let summary = load(&tracker, |options| (options.torrents, options.peers) = (1, 2)).unwrap();
+        assert!(summary.is_clean(), "{summary}");
+    }
+}
+
+#[test]
 fn churn_and_stated_addresses_are_understood() {
     for tracker in [Tracker::udp(Manner::Right), Tracker::http(Manner::Right)] {
         let summary = load(&tracker, |options| {

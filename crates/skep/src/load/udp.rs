@@ -84,8 +84,9 @@ impl<'a> Engine<'a> {
         let population = Population::new(options, distinct)?;
         let mut addresses = Vec::new();
         let mut lanes = Vec::new();
-        for (index, source) in (0_u32..).zip(sources.iter().cycle().take(count)) {
-            let socket = open_socket(*source, target.address).map_err(|error| {
+        for class in (0..population.classes()).cycle().take(count) {
+            let source = sources[class as usize];
+            let socket = open_socket(source, target.address).map_err(|error| {
                 LoadError::Socket(format!("cannot send from {source} to {}: {error}", target.address))
             })?;
             let ip = socket.local_addr().map_err(|error| LoadError::Socket(error.to_string()))?.ip();
@@ -93,7 +94,7 @@ impl<'a> Engine<'a> {
             if addresses.len() < population.classes() as usize {
                 addresses.push(ip.to_canonical());
             }
-            lanes.push(Lane::new(socket, index % population.classes(), ip, options.window, slots));
+            lanes.push(Lane::new(socket, class, ip, options.window, slots));
         }
         let checker = options.verify.then(|| Checker::new(population.clone(), addresses, options.want));
         Ok(Self { options, population, lanes, inbox: Inbox::new(), checker, began: Instant::now(), progress })
