@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p engine --example swarm -- --leechers 30`
 
-use engine::{Layout, MILLISECOND, SECOND};
+use engine::{Layout, SECOND};
 
 #[path = "../tests/sim/mod.rs"]
 mod sim;
@@ -118,6 +118,5 @@ impl Options {
             started.elapsed().as_secs_f64(),
             if all { "" } else { ": NOT ALL FINISHED" },
         );
-        let _ = MILLISECOND;
     }
 }

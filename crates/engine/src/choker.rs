@@ -3,10 +3,10 @@ use crate::peer::PeerKey;
 use crate::time::{Micros, SECOND};
 
 /// How often it is decided who is unchoked.
-pub(crate) const ROUND: Micros = SECOND;
+pub(crate) const ROUND: Micros = SECOND / 2;
 
-/// The fewest upload slots: with fewer, one slow taker idles the link.
-const SLOTS_MIN: usize = 4;
+/// The fewest upload slots: with fewer, a slow taker or two idle the link.
+const SLOTS_MIN: usize = 8;
 
 /// The most upload slots.
 const SLOTS_MAX: usize = 40;

@@ -47,7 +47,7 @@ pub struct PeerView {
 }
 
 /// Over how long giving and taking are weighed against each other.
-const RECIPROCITY_WINDOW: Micros = 20 * SECOND;
+const RECIPROCITY_WINDOW: Micros = 10 * SECOND;
 
 /// The unanswered requests of a peer that does not say how many it keeps.
 const REQUESTS_UNSAID: u32 = 250;

@@ -15,7 +15,7 @@ const REQUESTS_FIRST: u32 = 6;
 const WINDOW: Micros = SECOND;
 
 /// What a queue holds beyond two round trips, as time at the peer's rate: room for jitter of the sender's turn-taking.
-const SLACK: Micros = 150 * MILLISECOND;
+const SLACK: Micros = 50 * MILLISECOND;
 
 /// How many blocks to ask of a peer ahead of their arrival.
 ///

@@ -89,6 +89,9 @@ impl Torrent {
             self.shake_hands(key);
         }
         self.introduce(key);
+        if self.spread.is_some() {
+            self.fill_slots(now);
+        }
         Ok(key)
     }
 

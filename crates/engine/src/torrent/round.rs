@@ -1,4 +1,4 @@
-//! What is done once a second: choking, time-outs, keep-alives, peer exchange.
+//! What is done each round: choking, time-outs, keep-alives, peer exchange.
 
 use swarm::Endpoint;
 use wire::peer::{Message, PexFlags, encode_extended};

@@ -18,7 +18,7 @@ const IN_HAND_MIN: u32 = 8 * BLOCK_BYTES;
 const IN_HAND_MAX: u32 = 4 << 20;
 
 /// The time that what is in the caller's hands should last, as a part of a second: a cancel cannot reach it there.
-const IN_HAND_PER_SECOND: u64 = 20;
+const IN_HAND_PER_SECOND: u64 = 50;
 
 impl Torrent {
     pub(super) fn receive_request(&mut self, key: PeerKey, block: Block, now: Micros, session: &mut Session) {

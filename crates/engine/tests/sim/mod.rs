@@ -193,12 +193,12 @@ impl World {
 
     /// Runs until every honest leecher that stays is done, or until `limit`; whether they are.
     pub fn run(&mut self, limit: Micros) -> bool {
-        let mut left = self.nodes.iter().filter(|node| node.counts()).count();
+        let mut left = self.nodes.iter().filter(|node| node.counts() && node.finished.is_none()).count();
         while left > 0 {
-            let Some(Reverse(entry)) = self.heap.pop() else { return false };
-            if entry.at > limit {
+            if self.heap.peek().is_none_or(|Reverse(entry)| entry.at > limit) {
                 return false;
             }
+            let Some(Reverse(entry)) = self.heap.pop() else { return false };
             assert!(entry.at >= self.now);
             self.now = entry.at;
             self.events += 1;
@@ -368,11 +368,11 @@ impl World {
             .connections
             .iter()
             .any(|link| link.open && both.iter().all(|&node| link.ends.iter().any(|end| end.node == node)));
-        let naive = !fast && known;
+
         if !self.nodes[from].alive {
             return;
         }
-        if !self.nodes[target].alive || naive {
+        if !self.nodes[target].alive || known {
             if let Core::Ours(_) = self.nodes[from].core {
                 self.tell(from, Event::ConnectFailed { endpoint: to }, true);
             }
@@ -566,6 +566,9 @@ impl World {
     }
 
     fn leave_if_out(&mut self) {
+        if self.nodes.iter().all(|node| node.spec.leaves != Leaves::OneCopyOut) {
+            return;
+        }
         for node in 0..self.nodes.len() {
             let wants = self.nodes[node].alive && self.nodes[node].spec.leaves == Leaves::OneCopyOut;
             let others = || self.nodes.iter().enumerate().filter(|(other, one)| *other != node && one.alive);
@@ -711,4 +714,9 @@ impl Ord for Entry {
     fn cmp(&self, other: &Self) -> Ordering {
         (self.at, self.sequence).cmp(&(other.at, other.sequence))
     }
+}
+
+/// The address of a peer.
+pub fn ip(index: usize) -> IpAddr {
+    endpoint(index).ip()
 }
