@@ -88,6 +88,7 @@ pub(crate) struct Peer {
     /// Nothing was found to ask for; pointless to look until something changes.
     pub(crate) dry: bool,
     pub(crate) snubs_us: bool,
+    pub(crate) asked_nothing_until: Micros,
     pub(crate) on_parole: bool,
     pub(crate) last_block: Micros,
 
@@ -188,6 +189,7 @@ impl Peer {
             suggested: Vec::new(),
             dry: false,
             snubs_us: false,
+            asked_nothing_until: 0,
             on_parole: false,
             last_block: now,
             choked: true,
@@ -209,7 +211,7 @@ impl Peer {
 
     /// It has everything, or wants nothing more.
     pub(crate) fn is_seed(&self) -> bool {
-        self.has.len() > 0 && self.has.is_full()
+        self.has.pieces() > 0 && self.has.is_full()
     }
 
     /// Takes a request off the list; when it was made.

@@ -47,6 +47,11 @@ impl Pipeline {
         self.round_trip = Some(self.round_trip.map_or(took, |shortest| shortest.min(took)));
     }
 
+    /// Whether anything ever came.
+    pub(crate) const fn is_proven(&self) -> bool {
+        self.round_trip.is_some()
+    }
+
     /// Bytes a second.
     pub(crate) fn rate(&mut self, now: Micros) -> u64 {
         self.meter.rate(now)

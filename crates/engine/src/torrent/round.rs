@@ -10,8 +10,14 @@ use crate::peer::{Peer, PeerKey};
 use crate::session::Session;
 use crate::time::{Micros, SECOND};
 
-/// How long a peer may leave requests unanswered before others are asked.
+/// How long a peer may leave requests unanswered before others are asked for the same.
 const SNUB_AFTER: Micros = 8 * SECOND;
+
+/// The same for a peer that has never answered one.
+const SNUB_UNPROVEN_AFTER: Micros = 4 * SECOND;
+
+/// How long a peer that leaves requests unanswered is asked for nothing.
+const SNUB_REST: Micros = 20 * SECOND;
 
 /// Silence after which we send a keep-alive: others close after two minutes (BEP 3).
 const KEEP_ALIVE: Micros = 100 * SECOND;
@@ -68,10 +74,12 @@ impl Torrent {
             peer.last_said = now;
             self.out.send(key, &Message::KeepAlive);
         }
-        if !peer.requests.is_empty() && now >= peer.last_block + SNUB_AFTER {
+        let patience = if peer.pipeline.is_proven() { SNUB_AFTER } else { SNUB_UNPROVEN_AFTER };
+        if !peer.requests.is_empty() && now >= peer.last_block + patience {
+            // What it was asked for is not cancelled: a slow peer is better than none, and it may be the only one.
             peer.snubs_us = true;
-            peer.last_block = now;
-            self.release_requests(key, true, now);
+            peer.asked_nothing_until = now + SNUB_REST;
+            self.release_requests(key);
         }
         let both_full = self.content.as_ref().is_some_and(|content| content.have.is_full());
         if both_full && self.roster.get(key).is_some_and(|peer| peer.is_seed()) {
