@@ -104,6 +104,7 @@ pub(crate) struct Peer {
     pub(crate) shown: Option<Bits>,
     /// Shown, and not asked for yet.
     pub(crate) offered: Vec<u32>,
+    pub(crate) offered_at: Micros,
 
     pub(crate) given: Meter,
     pub(crate) taken: Meter,
@@ -200,6 +201,7 @@ impl Peer {
             allowed_by_us: Vec::new(),
             shown: None,
             offered: Vec::new(),
+            offered_at: now,
             given: Meter::new(RECIPROCITY_WINDOW, now),
             taken: Meter::new(RECIPROCITY_WINDOW, now),
             last_heard: now,
@@ -223,6 +225,12 @@ impl Peer {
     /// Whether we told it that we have `piece`.
     pub(crate) fn was_shown(&self, piece: u32) -> bool {
         self.shown.as_ref().is_none_or(|shown| shown.has(piece))
+    }
+
+    /// It may download, and has left what it was shown alone for so long that it does not want it: a partial download.
+    pub(crate) fn declines(&self, patience: Micros, now: Micros) -> bool {
+        let idle = !self.choked && self.uploads.is_empty() && self.in_hand == 0;
+        idle && !self.offered.is_empty() && now >= self.offered_at + patience
     }
 
     pub(crate) fn view(&mut self, now: Micros) -> PeerView {

@@ -28,13 +28,16 @@ const SILENCE_MAX: Micros = 150 * SECOND;
 /// How long two peers that have nothing for each other stay connected while others wait for the place.
 const USELESS_MAX: Micros = 60 * SECOND;
 
+/// How long a peer may leave the pieces alone that it is shown before it is shown all.
+const OFFER_PATIENCE: Micros = 3 * SECOND;
+
 /// Pieces that a peer is shown in one round, once the first copy is out: its bytes on the wire must stay few.
 const SHOWN_A_ROUND_MAX: usize = 8_192;
 
 impl Torrent {
     pub(super) fn round(&mut self, now: Micros, session: &mut Session) {
         self.next_round = now + ROUND;
-        self.show_everything();
+        self.show_everything(now);
         for slot in 0..self.roster.slots() {
             if let Some(key) = self.roster.key_at(slot) {
                 self.look_after(key, now, session);
@@ -87,10 +90,13 @@ impl Torrent {
         }
     }
 
-    /// Once the first copy is out, hides nothing any more.
-    pub(super) fn show_everything(&mut self) {
-        let (None, Some(content)) = (&self.spread, &self.content) else { return };
+    /// Once the first copy is out, hides nothing any more; before that, nothing from those that want other pieces.
+    pub(super) fn show_everything(&mut self, now: Micros) {
+        let Some(content) = &self.content else { return };
         for peer in self.roster.iter_mut() {
+            if self.spread.is_some() && !peer.declines(OFFER_PATIENCE, now) {
+                continue;
+            }
             let Some(shown) = &mut peer.shown else { continue };
             let hidden = content.have.iter().filter(|&piece| !shown.has(piece));
             let next: Vec<u32> = hidden.take(SHOWN_A_ROUND_MAX).collect();

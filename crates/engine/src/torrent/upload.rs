@@ -151,6 +151,7 @@ impl Torrent {
                 shown.insert(piece);
             }
             peer.offered.push(piece);
+            peer.offered_at = now;
             peer.last_said = now;
             self.out.send(key, &Message::Have(piece));
         }
