@@ -49,7 +49,7 @@ impl Default for Options {
             leechers: 30,
             size: 64,
             piece: 256,
-            link: 20,
+            link: 40,
             down: 0,
             seeder: 20,
             seeds: 3,
