@@ -8,6 +8,7 @@ mod assembly;
 mod budget;
 mod buffers;
 mod check;
+mod claims;
 mod files;
 mod layout;
 mod pieces;

@@ -4,7 +4,7 @@
 //! lock, and is taken of blocks that are still in that core's cache. What waits is taken in batches, and neighbors among
 //! it are read or written with one call. Reads have threads of their own, so that an upload never waits for a hash.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -12,14 +12,14 @@ use std::{io, mem, thread};
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
-use swarm::InfoHash;
 
 use super::budget::{Budget, Room};
 use super::buffers::Buffers;
+use super::claims::{Claim, Claims};
 use super::files::Files;
 use super::place::{Place, Site};
 use super::problem::{Cause, Doing, Problem};
-use super::storage::{Claim, Inner, State, Storage, Wanted};
+use super::storage::{Inner, State, Storage, Wanted};
 use super::{Config, Layout, Pieces, Sink, reader, writer};
 
 /// The disk of a peer: all its torrents' files. Clones are the same; with the last one the threads end, after what
@@ -33,7 +33,7 @@ pub struct Disk {
 /// What a torrent's storage needs of the disk.
 pub(super) struct Shared {
     pub(super) files: Files,
-    pub(super) claims: Mutex<HashMap<Claim, InfoHash>>,
+    pub(super) claims: Claims,
     /// Held while a torrent is checked, which takes all cores.
     pub(super) checking: Mutex<()>,
     pub(super) buffers: Arc<Buffers>,
@@ -82,7 +82,7 @@ impl Disk {
         let writers = config.writers.max(1);
         let shared = Arc::new(Shared {
             files: Files::new(config.open_files_max),
-            claims: Mutex::default(),
+            claims: Claims::default(),
             checking: Mutex::default(),
             buffers: Arc::new(Buffers::new(config.outgoing_bytes_max as usize)),
             reads: Queue::default(),
@@ -140,13 +140,11 @@ impl Disk {
             let (device, inode) = site.prepare()?;
             Some(Claim { device, inode, name })
         };
-        if let Some(claim) = &claim {
-            let mut claims = self.shared.claims.lock();
-            if let Some(other) = claims.get(claim) {
-                let path = site.root().join(&claim.name);
-                return Err(Problem::new(Doing::Write, path, Cause::Claimed(*other)));
-            }
-            claims.insert(claim.clone(), info_hash);
+        if let Some(claim) = &claim
+            && let Err(other) = self.shared.claims.take(claim, info_hash)
+        {
+            let path = site.root().join(&claim.name);
+            return Err(Problem::new(Doing::Write, path, Cause::Claimed(other)));
         }
         let inner = Inner {
             id: self.shared.next_id.fetch_add(1, Ordering::Relaxed),
@@ -165,7 +163,7 @@ impl Disk {
                 Err(problem) => return Err(problem),
             };
         }
-        Ok(Storage(Arc::new(inner)))
+        Ok(Storage::new(inner))
     }
 
     /// What may have come from the network and not be written yet. Whoever takes room before reading from a socket

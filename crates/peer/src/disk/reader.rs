@@ -76,6 +76,7 @@ fn fill(storage: &Inner, position: u64, run: &mut [(u64, Buffer)]) -> Result<(),
             let open = storage.file(file, false)?;
             read_at(&open, &mut parts, span.offset)
                 .map_err(|error| storage.problem(Doing::Read, file, &error))?;
+            storage.unchanged(file, &open)?;
             parts.clear();
         }
     }

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::budget::Room;
 use super::check::{self, Checked, Progress};
+use super::claims::Claim;
 use super::files::Key;
 use super::place::{Identity, Place, Site, Standing};
 use super::pool::{Job, Read, Shared, Write};
@@ -19,8 +20,14 @@ use super::{Done, Layout, Pieces, Sink, resume};
 /// [`check`](Self::check) it first: before that it has no piece. What [`read`](Self::read), [`write`](Self::write) and
 /// [`verify`](Self::verify) come to is told to the [`Sink`]; they never wait. The other methods wait for the disk, and
 /// do not belong on a thread that serves others.
+///
+/// When the last clone is dropped, what was asked for is still done.
 #[derive(Debug, Clone)]
-pub struct Storage(pub(super) Arc<Inner>);
+pub struct Storage(Arc<Handle>);
+
+/// What the owners of a torrent hold, and the disk's threads do not.
+#[derive(Debug)]
+struct Handle(Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) id: u64,
@@ -37,14 +44,6 @@ pub(super) struct Inner {
 pub(super) struct Wanted {
     pub(super) files: Box<[bool]>,
     pub(super) pieces: Pieces,
-}
-
-/// A name in a folder, which one torrent writes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Claim {
-    pub(super) device: u64,
-    pub(super) inode: u64,
-    pub(super) name: String,
 }
 
 #[derive(Debug)]
@@ -69,28 +68,36 @@ pub(super) struct FileState {
 }
 
 impl Storage {
+    pub(super) fn new(inner: Inner) -> Self {
+        Self(Arc::new(Handle(Arc::new(inner))))
+    }
+
+    fn inner(&self) -> &Arc<Inner> {
+        &self.0.0
+    }
+
     /// How the torrent's bytes lie in its files.
     #[must_use]
     pub fn layout(&self) -> &Layout {
-        self.0.site.layout()
+        self.inner().site.layout()
     }
 
     /// The verified pieces.
     #[must_use]
     pub fn have(&self) -> Pieces {
-        self.0.state.lock().have.clone()
+        self.inner().state.lock().have.clone()
     }
 
     /// The pieces of wanted files.
     #[must_use]
     pub fn wanted(&self) -> &Pieces {
-        &self.0.wanted.pieces
+        &self.inner().wanted.pieces
     }
 
     /// Where a person finds the torrent when it is complete: its file or folder.
     #[must_use]
     pub fn path(&self) -> PathBuf {
-        match &self.0.site.place {
+        match &self.inner().site.place {
             Place::Download(folder) => folder.join(self.layout().metainfo().name()),
             Place::Source(path) => path.clone(),
         }
@@ -113,7 +120,7 @@ impl Storage {
         progress: &(dyn Fn(Progress) -> std::ops::ControlFlow<()> + Sync),
     ) -> Result<Checked, Problem> {
         let saved = state_dir.and_then(|folder| resume::load(folder, self.layout()));
-        check::run(&self.0, saved.as_ref(), progress)
+        check::run(self.inner(), saved.as_ref(), progress)
     }
 
     /// Writes what is known to be good into `state_dir`, once it is on disk, for a later [`check`](Self::check).
@@ -122,7 +129,7 @@ impl Storage {
     ///
     /// The system's; the state saved before is then still there.
     pub fn save(&self, state_dir: &Path) -> Result<(), Problem> {
-        let inner = &*self.0;
+        let inner = &**self.inner();
         let (have, mut files) = {
             let mut state = inner.state.lock();
             let files = state.files.clone();
@@ -149,8 +156,8 @@ impl Storage {
     /// `room` is for at least as many bytes, out of [`Disk::outgoing`](super::Disk::outgoing). It is given back when
     /// the last copy of the data is dropped.
     pub fn read(&self, piece: u32, begin: u32, bytes: u32, tag: u64, room: Room) {
-        let storage = self.0.clone();
-        self.0.shared.read(Read { storage, piece, begin, bytes: bytes as usize, tag, room });
+        let storage = self.inner().clone();
+        self.inner().shared.read(Read { storage, piece, begin, bytes: bytes as usize, tag, room });
     }
 
     /// Writes a block of a piece; then [`Done::Written`]. Nothing is written over a piece that is verified.
@@ -158,14 +165,18 @@ impl Storage {
     /// `room` is for at least as many bytes, out of [`Disk::incoming`](super::Disk::incoming). `data` may be kept until
     /// the piece is verified, and keeps the buffer in memory of which it is a part.
     pub fn write(&self, piece: u32, begin: u32, data: Bytes, room: Room) {
-        let job = Job::Write(Write { storage: self.0.clone(), piece, begin, data, room });
-        self.0.shared.write(self.0.id, piece, job);
+        let job = Job::Write(Write { storage: self.inner().clone(), piece, begin, data, room });
+        self.inner().shared.write(self.inner().id, piece, job);
     }
 
     /// Hashes a piece, after all writes to it that came before; then [`Done::Hashed`]. If it is good, files that are
     /// complete with it have got their names before that is said ([`Done::Named`]).
     pub fn verify(&self, piece: u32) {
-        self.0.shared.write(self.0.id, piece, Job::Verify { storage: self.0.clone(), piece });
+        self.inner().shared.write(
+            self.inner().id,
+            piece,
+            Job::Verify { storage: self.inner().clone(), piece },
+        );
     }
 
     /// Deletes what is unfinished of a download. Files under their own names stay.
@@ -174,11 +185,11 @@ impl Storage {
     ///
     /// The system's.
     pub fn discard(&self) -> Result<(), Problem> {
-        if self.0.site.is_source() {
+        if self.inner().site.is_source() {
             return Ok(());
         }
-        self.0.shared.files.close_all(self.0.id);
-        self.0.site.remove_parts()
+        self.inner().shared.files.close_all(self.inner().id);
+        self.inner().site.remove_parts()
     }
 }
 
@@ -209,17 +220,17 @@ impl Inner {
             }
             (Standing::Absent, _) => Err(problem(Cause::Missing)),
             (Standing::Own, true) => Err(problem(Cause::Denied)),
-            (Standing::Part, write) => self.site.open(file, standing, write),
-            (Standing::Own, false) => {
-                let opened = self.site.open(file, standing, false)?;
-                let identity = self.state.lock().files[file].identity;
-                // Whoever was given other bytes than the torrent's would think that we lie.
-                if identity.is_some() && Identity::of_open(&opened) != identity {
-                    return Err(problem(Cause::Changed));
-                }
-                Ok(opened)
-            }
+            (standing, write) => self.site.open(file, standing, write),
         }
+    }
+
+    /// Whether a finished file still is what was verified. Whoever was given other bytes would think that we lie.
+    pub(super) fn unchanged(&self, file: usize, open: &File) -> Result<(), Problem> {
+        let FileState { standing, identity, .. } = self.state.lock().files[file];
+        if standing != Standing::Own || identity.is_none() || Identity::of_open(open) == identity {
+            return Ok(());
+        }
+        Err(Problem::new(Doing::Read, self.site.path(file, standing), Cause::Changed))
     }
 
     /// What an error with one of the files means.
@@ -298,8 +309,8 @@ impl Inner {
         for index in dirty() {
             let file = match self.file(index, false) {
                 Ok(file) => file,
-                // What is gone or changed is hashed again at the next start, and nothing is lost by saving the rest.
-                Err(problem) if matches!(problem.cause, Cause::Missing | Cause::Changed) => continue,
+                // What is gone is missing at the next start, and nothing is lost by saving the rest.
+                Err(problem) if problem.cause == Cause::Missing => continue,
                 Err(problem) => return Err(problem),
             };
             let path = self.site.path(index, files[index].standing);
@@ -313,11 +324,24 @@ impl Inner {
 #[cfg(target_os = "linux")]
 const SYNCED_ONE_BY_ONE_MAX: usize = 16;
 
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if let Some(claim) = &self.0.claim {
+            self.0.shared.claims.close(claim);
+        }
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
         self.shared.files.close_all(self.id);
+        if let Some(lock) = self.state.get_mut().lock.take() {
+            self.site.remove_empty_parts();
+            // Before the claim: whoever waits for that takes the lock next.
+            drop(lock);
+        }
         if let Some(claim) = &self.claim {
-            self.shared.claims.lock().remove(claim);
+            self.shared.claims.release(claim);
         }
     }
 }

@@ -94,13 +94,15 @@ fn a_strangers_file_is_left_alone() {
     open.write_piece(&bench.payload, 3);
     open.storage.verify(2);
     open.storage.verify(3);
-    let outcomes: Vec<_> = std::iter::from_fn(|| match open.done.recv().unwrap() {
-        Done::Hashed { piece: 3, .. } => None,
-        Done::Named { outcome, .. } => Some(Some(outcome)),
-        _ => Some(None),
-    })
-    .flatten()
-    .collect();
+    let mut outcomes = Vec::new();
+    let mut hashes = 0;
+    while hashes < 2 {
+        match open.done.recv().unwrap() {
+            Done::Hashed { .. } => hashes += 1,
+            Done::Named { outcome, .. } => outcomes.push(outcome),
+            _ => {}
+        }
+    }
     assert!(matches!(&outcomes[..], [Err(problem)] if problem.cause == Cause::InTheWay), "{outcomes:?}");
     assert_eq!(fs::read(bench.file("exact")).unwrap(), b"new");
     assert!(bench.parts().join("3").exists(), "what was fetched is kept");
@@ -170,7 +172,7 @@ fn a_part_that_is_removed_stops_its_torrent_only() {
         }
     };
     assert_eq!(problem.cause, Cause::Missing);
-    assert!(problem.to_string().ends_with("torrent/exact`: it is not there"), "{problem}");
+    assert!(problem.to_string().ends_with("`: it is not there"), "{problem}");
 }
 
 #[test]
@@ -190,10 +192,9 @@ fn a_folder_that_may_not_be_written_is_said() {
 fn a_full_disk_is_said_and_what_was_verified_stays() {
     let bench = Bench::new(awkward());
     fs::create_dir_all(bench.target()).unwrap();
-    let Some(_mounted) = TinyDisk::mount(&bench.target(), "200k") else { return };
+    let Some(_mounted) = TinyDisk::mount(&bench.target(), "160k") else { return };
     let (open, _) = bench.reopen();
-    open.fetch(&bench.payload, [2]);
-    open.write_piece(&bench.payload, 0);
+    open.fetch(&bench.payload, [2, 0]);
     open.write_piece(&bench.payload, 3);
     open.storage.verify(3);
     let mut problems = Vec::new();
@@ -211,7 +212,7 @@ fn a_full_disk_is_said_and_what_was_verified_stays() {
     assert!(open.storage.save(&bench.state_dir()).is_ok());
     drop(open);
     let (_open, checked) = bench.reopen();
-    assert!(checked.have.contains(2) && !checked.have.contains(3));
+    assert!(checked.have.contains(0) && checked.have.contains(2) && !checked.have.contains(3));
 }
 
 /// A file system in memory, as small as one likes.

@@ -184,6 +184,7 @@ fn a_check_can_be_broken_off() {
     let open = bench.open();
     let problem = open.storage.check(None, &|_| ControlFlow::Break(())).unwrap_err();
     assert_eq!(problem.cause, Cause::Cancelled);
+    drop(open);
     bench.assert_complete();
 }
 
