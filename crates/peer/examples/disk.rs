@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Each piece is another stretch of the same bytes, so that making them takes no memory and no time.
     let source: Vec<u8> =
-        (0..4 * PIECE_BYTES).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        (0..4 * PIECE_BYTES).map(|at| at.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
     let source = Bytes::from(source);
     let layout = layout(mib, &source)?;
     let disk = Disk::start(&Config::default())?;
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (what, order) in [("blocks in order", 1), ("from four peers in turn", 4)] {
         let (storage, done) = open(&disk, &layout, target.path().join(what))?;
         measure(&format!("write and hash, {what}"), mib, || {
-            write(&disk, &storage, &done, &source, mib, order)
+            write(&disk, &storage, &done, &source, mib, order);
         });
         measure("read", mib, || read(&disk, &storage, &done, mib));
         measure("check", mib, || {

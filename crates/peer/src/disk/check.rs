@@ -13,7 +13,7 @@ use super::place::{Identity, Standing};
 use super::problem::{Cause, Doing, Problem};
 use super::resume::Saved;
 use super::storage::{FileState, Inner, State};
-use super::{Pieces, READ_BACK_BYTES};
+use super::{Layout, Pieces, READ_BACK_BYTES};
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -252,7 +252,7 @@ fn settle(storage: &Inner, found: &[Found], have: &Pieces) -> Result<(), Problem
                     site.take_name(file)?;
                     storage.shared.files.close(super::files::Key { storage: storage.id, file });
                     storage.state.lock().files[file].standing = Standing::Part;
-                } else if wanted {
+                } else if wanted && !(fits && is_undecidable(layout, file)) {
                     let path = site.path(file, Standing::Own);
                     return Err(Problem::new(Doing::Write, path, Cause::InTheWay));
                 } else {
@@ -272,4 +272,10 @@ fn settle(storage: &Inner, found: &[Found], have: &Pieces) -> Result<(), Problem
         }
     }
     Ok(())
+}
+
+/// Whether no hash is of a file's bytes alone. Such a file may be ours though none of its pieces is good; it is left
+/// alone, and compared when its pieces have come.
+fn is_undecidable(layout: &Layout, file: usize) -> bool {
+    layout.pieces_of(file).all(|piece| layout.files_of(piece).any(|other| other != file))
 }

@@ -11,13 +11,14 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
-use super::Layout;
 use super::problem::{Cause, Doing, Problem};
+use super::{Layout, READ_BACK_BYTES};
 
 /// Where the files of a torrent live.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,14 +195,43 @@ impl Site {
         fitted.map_err(|error| Problem::errno(Doing::Write, &self.path(file, Standing::Part), error))
     }
 
-    /// Gives a part its own name, which must be free. What it is then.
+    /// Gives a part its own name, which must be free, or that of a file with the same bytes. What it is then.
     pub(super) fn give_name(&self, file: usize) -> Result<Identity, Problem> {
+        let path = self.path(file, Standing::Own);
+        let problem = |error| Problem::errno(Doing::Name, &path, error);
         let (from, part) = self.at(file, Standing::Part, false)?;
         let (to, name) = self.at(file, Standing::Own, true)?;
-        rename_to_free(&from, &part, &to, &name)
-            .and_then(|()| rustix::fs::statat(&to, &name, AtFlags::SYMLINK_NOFOLLOW))
-            .map(|stat| Identity::of(&stat))
-            .map_err(|error| Problem::errno(Doing::Name, &self.path(file, Standing::Own), error))
+        match rename_to_free(&from, &part, &to, &name) {
+            Err(Errno::EXIST) if self.is_there_already(file)? => {
+                rustix::fs::unlinkat(&from, &part, AtFlags::empty()).map_err(problem)?;
+            }
+            renamed => renamed.map_err(problem)?,
+        }
+        let stat = rustix::fs::statat(&to, &name, AtFlags::SYMLINK_NOFOLLOW).map_err(problem)?;
+        Ok(Identity::of(&stat))
+    }
+
+    /// Whether what has a file's name is the same, byte for byte, as its part.
+    fn is_there_already(&self, file: usize) -> Result<bool, Problem> {
+        let io = |error| Problem::io(Doing::Read, &self.path(file, Standing::Own), &error);
+        let own = self.open(file, Standing::Own, false)?;
+        let part = self.open(file, Standing::Part, false)?;
+        let bytes = own.metadata().map_err(io)?.len();
+        if bytes != part.metadata().map_err(io)?.len() {
+            return Ok(false);
+        }
+        let mut buffers = [vec![0; READ_BACK_BYTES], vec![0; READ_BACK_BYTES]];
+        for offset in (0..bytes).step_by(READ_BACK_BYTES) {
+            let length =
+                usize::try_from(bytes - offset).map_or(READ_BACK_BYTES, |rest| rest.min(READ_BACK_BYTES));
+            let [a, b] = &mut buffers;
+            own.read_exact_at(&mut a[..length], offset).map_err(io)?;
+            part.read_exact_at(&mut b[..length], offset).map_err(io)?;
+            if a[..length] != b[..length] {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Makes a file that turned out to be unfinished a part again.

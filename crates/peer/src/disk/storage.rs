@@ -108,7 +108,7 @@ impl Storage {
     ///
     /// What [`save`](Self::save) wrote into `state_dir` is believed of files that have not changed since. Without it
     /// all that is there is hashed, on all cores; one torrent is checked at a time. `progress` is called now and then,
-    /// on any thread, and may break the check off.
+    /// on any thread, and may break the check off. Nothing else should be asked for while it runs.
     ///
     /// # Errors
     ///
@@ -213,13 +213,15 @@ impl Inner {
     fn open(&self, file: usize, standing: Standing, write: bool) -> Result<File, Problem> {
         let problem = |cause| Problem::new(Doing::Open, self.site.path(file, standing), cause);
         match (standing, write) {
+            (Standing::Absent, false) => Err(problem(Cause::Missing)),
             (Standing::Absent, true) if !self.site.is_source() => {
                 let part = self.site.create_part(file)?;
                 self.state.lock().files[file].standing = Standing::Part;
                 Ok(part)
             }
-            (Standing::Absent, _) => Err(problem(Cause::Missing)),
-            (Standing::Own, true) => Err(problem(Cause::Denied)),
+            (Standing::Absent | Standing::Own, true) => {
+                Err(problem(Cause::Unfit("it is only read, and never written".to_owned())))
+            }
             (standing, write) => self.site.open(file, standing, write),
         }
     }
@@ -251,11 +253,11 @@ impl Inner {
             if !state.have.insert(piece) {
                 return;
             }
-            state.missing -= u32::from(self.wanted.pieces.contains(piece));
+            state.missing = state.missing.saturating_sub(u32::from(self.wanted.pieces.contains(piece)));
             let mut complete = Vec::new();
             for file in self.site.layout().files_of(piece) {
                 let entry = &mut state.files[file];
-                entry.missing -= 1;
+                entry.missing = entry.missing.saturating_sub(1);
                 entry.dirty = true;
                 if entry.missing == 0 && entry.standing == Standing::Part && self.wanted.files[file] {
                     complete.push(file);

@@ -13,6 +13,7 @@ use wire::metainfo::{Builder, Content, Metainfo};
 use super::*;
 
 mod attacks;
+mod operations;
 mod restart;
 mod transfer;
 

@@ -196,3 +196,30 @@ fn what_is_unfinished_can_be_discarded() {
     open.storage.discard().unwrap();
     assert!(bench.file("exact").exists() && !bench.parts().exists());
 }
+
+#[test]
+fn a_small_file_that_no_hash_tells_apart_is_compared_in_the_end() {
+    for (content, ours) in [(None, true), (Some("other"), false)] {
+        let bench = Bench::new(awkward());
+        let (open, _) = bench.reopen();
+        open.fetch(&bench.payload, [4]);
+        drop(open);
+        // Its piece is bad by the fault of another file, and nothing was saved.
+        flip(&bench.parts().join("6"), 0);
+        if let Some(content) = content {
+            fs::write(bench.file("tiny/1"), content).unwrap();
+        }
+        let before = fs::read(bench.file("tiny/1")).unwrap();
+        let (open, checked) = bench.reopen();
+        assert!(checked.have.is_empty());
+        open.write_piece(&bench.payload, 4);
+        open.storage.verify(4);
+        let named = loop {
+            if let Done::Named { file: 4, outcome } = open.done.recv().unwrap() {
+                break outcome;
+            }
+        };
+        assert_eq!(named.is_ok(), ours, "{named:?}");
+        assert_eq!(fs::read(bench.file("tiny/1")).unwrap(), before);
+    }
+}

@@ -187,3 +187,16 @@ fn a_single_file_may_be_shared_through_a_link() {
         assert!(open.storage.check(None, &no_progress).unwrap().have.is_full());
     }
 }
+
+#[test]
+fn of_blocks_over_one_another_the_last_one_wins() {
+    let bench = Bench::new(torrent(&[], 32_768, Some(&[5; 32_768])));
+    let (open, _) = bench.reopen();
+    // As many as may be in one batch.
+    for _ in 0..20 {
+        open.write(0, 16_384, &[6; 16_384]);
+        open.write(0, 0, &[5; 32_768]);
+    }
+    open.storage.verify(0);
+    assert_eq!(open.hashed(), (0, Ok(true)));
+}
