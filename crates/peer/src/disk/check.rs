@@ -62,12 +62,12 @@ pub(super) fn run(
         let usable = |file: usize| found[file].identity.is_some();
         let unchanged = |file: usize| found[file].unchanged;
         match saved.filter(|_| layout.files_of(piece).all(unchanged)) {
-            Some(saved) if !saved.have.contains(piece) => {}
-            Some(_) => {
+            Some(saved) if saved.have.contains(piece) => {
                 have.insert(piece);
             }
-            None if layout.files_of(piece).all(usable) => suspects.push(piece),
-            None => {}
+            Some(saved) if !saved.begun.contains(piece) => {}
+            _ if layout.files_of(piece).all(usable) => suspects.push(piece),
+            _ => {}
         }
     };
     (0..storage.site.layout().pieces()).for_each(&mut is_there);
@@ -220,8 +220,9 @@ pub(super) fn read_back(
 fn count(storage: &Inner, have: &Pieces) {
     let layout = storage.site.layout();
     let mut guard = storage.state.lock();
-    let State { have: known, files, missing, .. } = &mut *guard;
+    let State { have: known, begun, files, missing, .. } = &mut *guard;
     known.clone_from(have);
+    *begun = Pieces::none(layout.pieces());
     *missing = 0;
     for piece in (0..layout.pieces()).filter(|piece| !have.contains(*piece)) {
         *missing += u32::from(storage.wanted.pieces.contains(piece));

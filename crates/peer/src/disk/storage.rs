@@ -49,6 +49,8 @@ pub(super) struct Wanted {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) have: Pieces,
+    /// Pieces of which something was written since the check.
+    pub(super) begun: Pieces,
     pub(super) files: Box<[FileState]>,
     /// Wanted pieces that are missing.
     pub(super) missing: u32,
@@ -147,7 +149,9 @@ impl Storage {
                 file.identity = inner.site.look(index, Standing::Part).ok().flatten();
             }
         }
-        resume::save(state_dir, self.layout(), &have, &files)
+        // Last: what is begun later changes a file that was looked at before.
+        let begun = inner.state.lock().begun.clone();
+        resume::save(state_dir, self.layout(), &have, &begun, &files)
             .map_err(|error| Problem::io(Doing::Save, state_dir, &error))
     }
 
@@ -243,6 +247,16 @@ impl Inner {
 
     pub(super) fn has(&self, piece: u32) -> bool {
         self.state.lock().have.contains(piece)
+    }
+
+    /// Notes that a piece is written to. It is not, and this is false, if it is verified already.
+    pub(super) fn begin(&self, piece: u32) -> bool {
+        let mut state = self.state.lock();
+        let missing = !state.have.contains(piece);
+        if missing {
+            state.begun.insert(piece);
+        }
+        missing
     }
 
     /// Counts a piece whose hash is right, and gives the files that are complete with it their names.

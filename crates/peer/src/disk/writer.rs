@@ -179,7 +179,7 @@ fn accepted(mut write: Write) -> Option<Write> {
         let bytes = write.data.len();
         let why = format!("piece {} has no {bytes} bytes from {}", write.piece, write.begin);
         Err(Problem::new(Doing::Write, storage.site.root(), Cause::Unfit(why)))
-    } else if storage.has(write.piece) {
+    } else if !storage.begin(write.piece) {
         Ok(())
     } else {
         if layout.is_padded() {

@@ -28,6 +28,21 @@ fn what_was_written_after_the_last_save_is_found() {
 }
 
 #[test]
+fn what_was_written_before_the_last_save_and_verified_after_it_is_kept() {
+    let bench = Bench::new(awkward());
+    let (open, _) = bench.reopen();
+    open.write_piece(&bench.payload, 2);
+    for _ in 0..4 {
+        assert!(matches!(open.done.recv().unwrap(), Done::Written { .. }));
+    }
+    open.storage.save(&bench.state_dir()).unwrap();
+    open.storage.verify(2);
+    assert_eq!(open.hashed(), (2, Ok(true)));
+    drop(open);
+    assert_eq!(bench.reopen().1.have.iter().collect::<Vec<_>>(), [2]);
+}
+
+#[test]
 fn an_unchanged_torrent_is_not_hashed_again() {
     let bench = Bench::new(awkward());
     drop(bench.finished());
