@@ -94,6 +94,13 @@ impl Bench {
         Self { folder, disk: Disk::start(&config).unwrap(), layout, payload }
     }
 
+    /// The same in memory where that can be had, for what would wait for a disk too often.
+    fn in_memory(torrent: (Layout, Vec<u8>), config: &Config) -> Self {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let (layout, payload) = torrent;
+        Self { folder, disk: Disk::start(config).unwrap(), layout, payload }
+    }
+
     fn target(&self) -> PathBuf {
         self.folder.path().join("target")
     }

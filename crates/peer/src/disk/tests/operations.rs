@@ -87,7 +87,7 @@ fn small() -> (Layout, Vec<u8>) {
 }
 
 fn run(ops: &[Op]) {
-    let bench = Bench::new(small());
+    let bench = Bench::in_memory(small(), &Config { open_files_max: 2, ..Config::default() });
     let layout = &bench.layout;
     let mut model =
         Model { image: vec![0; bench.payload.len()], verified: vec![false; layout.pieces() as usize] };

@@ -142,10 +142,7 @@ fn only_wanted_files_get_names() {
 #[test]
 fn five_thousand_files_need_few_descriptors() {
     let files: Vec<_> = (0..5_000).map(|n| (path(&format!("{}/{n}", n % 50)), 40 + n % 7)).collect();
-    let (layout, payload) = torrent(&files, 16_384, None);
-    let folder = tempfile::tempdir().unwrap();
-    let disk = Disk::start(&Config::default()).unwrap();
-    let bench = Bench { folder, disk, layout, payload };
+    let bench = Bench::in_memory(torrent(&files, 16_384, None), &Config::default());
     let open = bench.finished();
     assert!(bench.disk.open_files() <= 128, "{}", bench.disk.open_files());
     bench.assert_complete();
