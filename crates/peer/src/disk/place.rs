@@ -123,9 +123,9 @@ impl Site {
         let path = self.root().join(&self.parts);
         let parts = self.open_parts(true)?;
         match rustix::fs::flock(&parts, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(parts),
             Err(Errno::WOULDBLOCK) => Err(Problem::new(Doing::Open, path, Cause::Locked)),
-            Err(error) => Err(Problem::errno(Doing::Open, &path, error)),
+            // Not all file systems lock folders. Then nobody is kept out, but names are still given to one file only.
+            Ok(()) | Err(_) => Ok(parts),
         }
     }
 
@@ -376,8 +376,17 @@ fn rename_to_free(from: &OwnedFd, name: &OsStr, to: &OwnedFd, new_name: &OsStr) 
     match rustix::fs::renameat_with(from, name, to, new_name, RenameFlags::NOREPLACE) {
         // Not all file systems know the flag. A second name is refused just so where the name is taken.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-            rustix::fs::linkat(from, name, to, new_name, AtFlags::empty())?;
-            rustix::fs::unlinkat(from, name, AtFlags::empty())
+            match rustix::fs::linkat(from, name, to, new_name, AtFlags::empty()) {
+                Ok(()) => rustix::fs::unlinkat(from, name, AtFlags::empty()),
+                // And not all know second names. What is left is to look first.
+                Err(Errno::PERM | Errno::NOSYS | Errno::NOTSUP) => {
+                    match rustix::fs::statat(to, new_name, AtFlags::SYMLINK_NOFOLLOW) {
+                        Err(Errno::NOENT) => rustix::fs::renameat(from, name, to, new_name),
+                        taken => taken.and(Err(Errno::EXIST)),
+                    }
+                }
+                Err(error) => Err(error),
+            }
         }
         done => done,
     }
