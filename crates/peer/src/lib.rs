@@ -1,0 +1,3 @@
+//! The peer: files, connections and announcing around the engine.
+
+pub mod disk;
