@@ -1,1 +1,3 @@
 //! The peer: files, connections and announcing around the engine.
+
+pub mod announce;
