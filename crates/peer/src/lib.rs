@@ -1,3 +1,5 @@
 //! The peer: files, connections and announcing around the engine.
 
 pub mod announce;
+
+mod percent;
