@@ -10,6 +10,8 @@ mod resolve;
 mod schedule;
 mod status;
 mod target;
+#[cfg(test)]
+pub(crate) mod testing;
 mod udp;
 pub(crate) mod words;
 
