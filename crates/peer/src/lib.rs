@@ -1,5 +1,6 @@
 //! The peer: files, connections and announcing around the engine.
 
 pub mod announce;
+pub mod webseed;
 
 mod percent;
