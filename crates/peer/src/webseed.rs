@@ -124,7 +124,7 @@ impl WebClient {
             .redirect(redirect::Policy::limited(REDIRECTS_MAX))
             .pool_max_idle_per_host(AT_ONCE_MAX)
             .build();
-        client.map(Self).map_err(|error| SetUpError(words::causes(&error)))
+        client.map(Self).map_err(|error| SetUpError(words::cause(&error)))
     }
 }
 
@@ -268,8 +268,8 @@ impl std::fmt::Debug for WebSeed {
 
 fn passing(error: &reqwest::Error) -> Trouble {
     if error.is_redirect() {
-        Trouble::Wrong(words::causes(error))
+        Trouble::Wrong(words::cause(error))
     } else {
-        Trouble::Passing(words::causes(error), None)
+        Trouble::Passing(words::cause(error), None)
     }
 }

@@ -25,7 +25,7 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How often a request is sent. BEP 15 would go on for two hours; the next tracker of the tier is tried instead, and this
 /// one again after a while.
-const TRIES: u32 = 4;
+const TRIES: u32 = 3;
 
 /// How long the first `stopped` waits: whoever leaves has no time for more.
 const TIMEOUT_LEAVING: Duration = Duration::from_secs(1);

@@ -109,6 +109,15 @@ async fn what_is_no_answer_of_a_tracker_is_said_to_be_none() {
     assert!(long.starts_with("its answer is longer than"), "{long}");
     let rubbish = failed(answered(|_| Some(b"SSH-2.0-x\r\n".to_vec())).await);
     assert!(!rubbish.contains("info_hash"), "no URL in it: {rubbish}");
+    let nobody = {
+        let server = http("127.0.0.1", |_| None).await.unwrap();
+        let address = server.address;
+        drop(server);
+        Target::parse(&format!("https://{address}/announce")).unwrap()
+    };
+    let client = Http::new(TIMEOUT).unwrap();
+    let refused = failed(client.announce(&nobody, Family::V4, &ask(), None).await.map(|(answer, _)| answer));
+    assert!(refused.starts_with("cannot connect: "), "{refused}");
     let cut = failed(answered(|_| Some(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nd8:".to_vec())).await);
     assert!(!cut.is_empty());
 }
@@ -119,7 +128,30 @@ async fn silence_ends() {
     let target = Target::parse(&format!("http://{}/announce", server.address)).unwrap();
     let client = Http::new(Duration::from_millis(50)).unwrap();
     let miss = client.announce(&target, Family::V4, &ask(), None).await.unwrap_err();
-    assert!(matches!(&miss, Miss::Failed(reason) if reason.contains("timed out")), "{miss:?}");
+    assert!(matches!(&miss, Miss::Failed(reason) if reason == "no answer in time"), "{miss:?}");
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_no_https_tracker() {
+    let server = http("127.0.0.1", |_| Some(right())).await.unwrap();
+    let target = Target::parse(&format!("https://{}/announce", server.address)).unwrap();
+    let client = Http::new(Duration::from_millis(500)).unwrap();
+    let miss = client.announce(&target, Family::V4, &ask(), None).await.unwrap_err();
+    assert!(matches!(miss, Miss::Failed(_)), "{miss:?}");
+}
+
+#[tokio::test]
+async fn a_silent_host_holds_up_nobody_but_its_own() {
+    let silent = http("127.0.0.1", |_| None).await.unwrap();
+    let right = http("127.0.0.1", |_| Some(right())).await.unwrap();
+    let client = Arc::new(Http::new(TIMEOUT).unwrap());
+    let mut flying = tokio::task::JoinSet::new();
+    let target = |server: &Server| Target::parse(&format!("http://{}/announce", server.address)).unwrap();
+    for _ in 0..100 {
+        let (client, target) = (client.clone(), target(&silent));
+        flying.spawn(async move { client.announce(&target, Family::V4, &ask(), None).await.map(|_| ()) });
+    }
+    client.announce(&target(&right), Family::V4, &ask(), None).await.unwrap();
 }
 
 #[tokio::test]
