@@ -5,6 +5,7 @@
 //! the reason; one that is busy or out of reach is left in peace for a while.
 
 mod layout;
+mod raw;
 mod response;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use reqwest::Url;
 use wire::metainfo::Metainfo;
 
+use super::raw::RawNames;
 use crate::announce::words;
 use crate::percent::percent;
 
@@ -15,13 +16,14 @@ pub struct Layout {
     metainfo: Arc<Metainfo>,
     /// The first byte of each file, and the end of the last.
     starts: Vec<u64>,
+    raw: RawNames,
 }
 
 /// A part of a range that lies in one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Segment {
-    /// `None` of padding; `Some(None)` if the torrent is a single file.
-    pub(super) path: Option<Option<Vec<String>>>,
+    /// `None` of padding; `Some(None)` if the torrent is a single file. As the torrent has it, not as it is on disk.
+    pub(super) path: Option<Option<Vec<Vec<u8>>>>,
     /// First byte within the file.
     pub(super) begin: u64,
     /// Bytes, at least one.
@@ -52,7 +54,8 @@ impl Layout {
             end
         });
         let starts = std::iter::once(0).chain(ends).collect();
-        Self { metainfo, starts }
+        let raw = RawNames::of(&metainfo);
+        Self { metainfo, starts, raw }
     }
 
     /// Bytes of the payload, padding included.
@@ -61,8 +64,8 @@ impl Layout {
         self.starts.last().copied().unwrap_or(0)
     }
 
-    pub(super) fn name(&self) -> &str {
-        self.metainfo.name()
+    pub(super) fn name(&self) -> &[u8] {
+        self.raw.name(&self.metainfo)
     }
 
     /// The bytes of whole pieces; of the last, those that there are.
@@ -74,15 +77,17 @@ impl Layout {
     /// The parts of `range`, in order; files without bytes have none.
     pub(super) fn segments(&self, range: Range<u64>) -> impl Iterator<Item = Segment> + '_ {
         let first = self.starts.partition_point(|start| *start <= range.start).saturating_sub(1);
-        let files = self.metainfo.files().iter().zip(&self.starts).skip(first);
-        files.take_while(move |(_, start)| **start < range.end).filter_map(move |(file, &start)| {
-            let begin = range.start.max(start);
-            let length =
-                range.end.min(start + file.length).checked_sub(begin).filter(|length| *length > 0)?;
-            let path = (!self.metainfo.is_single_file()).then(|| file.path.clone());
-            let path = (!file.pad).then_some(path);
-            Some(Segment { path, begin: begin - start, length, file_length: file.length })
-        })
+        let files = self.metainfo.files().iter().zip(&self.starts).enumerate().skip(first);
+        files.take_while(move |(_, (_, start))| **start < range.end).filter_map(
+            move |(at, (file, &start))| {
+                let begin = range.start.max(start);
+                let length =
+                    range.end.min(start + file.length).checked_sub(begin).filter(|length| *length > 0)?;
+                let path = (!self.metainfo.is_single_file()).then(|| self.raw.path(at, file));
+                let path = (!file.pad).then_some(path);
+                Some(Segment { path, begin: begin - start, length, file_length: file.length })
+            },
+        )
     }
 }
 
@@ -108,20 +113,20 @@ impl Base {
     /// The address of a file (BEP 19): for a single one that of the web seed, with the name appended if it ends in a
     /// slash; else the torrent's name and the file's path below the web seed's address, whether it ends in a slash or
     /// not.
-    pub(super) fn file(&self, path: Option<&[String]>, name: &str) -> Url {
+    pub(super) fn file(&self, path: Option<&[Vec<u8>]>, name: &[u8]) -> Url {
         let mut url = self.0.clone();
         let mut to = url.path().to_owned();
         match path {
             None if !to.ends_with('/') => return url,
-            None => percent(name.as_bytes(), &mut to),
+            None => percent(name, &mut to),
             Some(path) => {
                 if !to.ends_with('/') {
                     to.push('/');
                 }
-                percent(name.as_bytes(), &mut to);
+                percent(name, &mut to);
                 for component in path {
                     to.push('/');
-                    percent(component.as_bytes(), &mut to);
+                    percent(component, &mut to);
                 }
             }
         }
@@ -135,6 +140,18 @@ mod tests {
     use wire::metainfo::{Builder, Content};
 
     use super::*;
+
+    #[test]
+    fn a_server_is_asked_for_names_that_no_disk_would_take() {
+        let torrent = b"d4:infod5:filesld6:lengthi1e4:pathl3:CON2:\xffxeed6:lengthi1e4:pathl2:..1:yeee\
+            4:name2:x.12:piece lengthi16e6:pieces20:aaaaaaaaaaaaaaaaaaaaee";
+        let metainfo = Metainfo::decode(torrent).unwrap();
+        let safe: Vec<_> = metainfo.files().iter().map(|file| file.path.join("/")).collect();
+        let layout = Layout::new(Arc::new(metainfo));
+        assert_eq!(layout.name(), b"x.");
+        let paths: Vec<_> = layout.segments(0..2).map(|s| s.path.unwrap().unwrap().join(&b'/')).collect();
+        assert_eq!(paths, [b"CON/\xffx".to_vec(), safe[1].clone().into()], "but not for another folder");
+    }
 
     fn layout(content: Content) -> Layout {
         let builder = Builder {
@@ -164,7 +181,8 @@ mod tests {
         let layout = folder();
         let cut = |range: Range<u64>| -> Vec<_> {
             let segments = layout.segments(range);
-            segments.map(|s| (s.path.unwrap().unwrap().join("/"), s.begin, s.length)).collect()
+            let path = |segment: &Segment| segment.path.clone().unwrap().unwrap().join(&b'/');
+            segments.map(|s| (String::from_utf8(path(&s)).unwrap(), s.begin, s.length)).collect()
         };
         assert_eq!(cut(0..10), [("x".into(), 0, 10)]);
         assert_eq!(cut(10..11), [("d/ü%.bin".into(), 0, 1)]);
@@ -181,11 +199,11 @@ mod tests {
     #[test]
     fn addresses_of_files() {
         let url =
-            |base: &str, path: Option<&[String]>| Base::parse(base).unwrap().file(path, "a b").to_string();
+            |base: &str, path: Option<&[Vec<u8>]>| Base::parse(base).unwrap().file(path, b"a b").to_string();
         assert_eq!(url("http://h/f.iso?x=1", None), "http://h/f.iso?x=1");
         assert_eq!(url("http://h/dir/", None), "http://h/dir/a%20b");
         assert_eq!(url("http://h", None), "http://h/a%20b");
-        let path = ["d".to_owned(), "ü%?.bin".to_owned()];
+        let path = [b"d".to_vec(), "ü%?.bin".into()];
         for base in ["http://h/dir/", "http://h/dir"] {
             assert_eq!(url(base, Some(&path)), "http://h/dir/a%20b/d/%C3%BC%25%3F.bin");
         }
