@@ -20,8 +20,11 @@ const HOSTS_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) struct Turns {
     all: Semaphore,
-    hosts: Mutex<HashMap<(Arc<str>, u16), Arc<Semaphore>>>,
+    hosts: Mutex<Hosts>,
 }
+
+/// The turns of each host with its port.
+type Hosts = HashMap<(Arc<str>, u16), Arc<Semaphore>>;
 
 /// A turn, which lasts until this is dropped.
 pub(super) struct Turn<'a> {
