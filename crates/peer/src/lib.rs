@@ -1,0 +1,1 @@
+//! The peer: files, connections and announcing around the engine.
