@@ -8,6 +8,7 @@
 //! and a seed in `corpus/<target>/`; a test notices what is missing.
 
 mod listener;
+mod peer;
 mod tracker;
 
 use std::collections::HashSet;
@@ -18,6 +19,7 @@ use wire::magnet::{MAGNET_BYTES_MAX, Magnet};
 use wire::metainfo::{Metainfo, with_trackers};
 
 pub use listener::{forwarded, http_head};
+pub use peer::{peer_extension, peer_stream};
 pub use tracker::{http_announce, http_reply, http_scrape, udp_reply, udp_request};
 
 /// An entry point: it panics where what must hold does not.
@@ -34,6 +36,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("http_scrape", http_scrape),
     ("magnet", magnet),
     ("metainfo", metainfo),
+    ("peer_extension", peer_extension),
+    ("peer_stream", peer_stream),
     ("udp_reply", udp_reply),
     ("udp_request", udp_request),
 ];
