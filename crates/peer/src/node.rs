@@ -1,0 +1,347 @@
+//! The node: the torrents of one process, their connections and files, driven by the engine.
+//!
+//! What happens anywhere (a connection read something, the disk wrote something, time passed) is told to the torrent's
+//! engine under one lock, which is held for memory work only: what the engine wants done is put into queues there and
+//! done by others. The data of a block goes from the buffer that the network filled to the disk without a copy.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use engine::{Bits, Config, Content, Event, Identity, Micros, PeerKey, Session, Source, Stats};
+use parking_lot::Mutex;
+use swarm::{Endpoint, InfoHash, PeerId, Port};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::AbortHandle;
+use wire::metainfo::Metainfo;
+
+use crate::net::{self, Outbound};
+use crate::store::{Files, Lanes};
+
+mod act;
+mod connection;
+mod describe;
+mod timer;
+
+pub use crate::store::Problem;
+
+/// Connections that may be shaking hands with us at once.
+const WELCOMES_MAX: usize = 128;
+
+/// Threads that read, write and hash.
+const LANES: usize = 2;
+
+/// Connections that are being made at once.
+const HALF_OPEN_MAX: usize = 32;
+
+/// How a node is set up.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where others connect to us; 0 is any free port.
+    pub port: u16,
+    /// The most connections of all torrents together.
+    pub connections_max: usize,
+    /// Bytes a second for all uploads.
+    pub upload_limit: Option<u64>,
+    /// Bytes a second for all downloads.
+    pub download_limit: Option<u64>,
+    /// Our program and version, as others show it.
+    pub client: &'static str,
+}
+
+/// The torrents of one process. It stops when the last clone is dropped, or at once by [`Node::stop`].
+#[derive(Debug, Clone)]
+pub struct Node(Arc<Owner>);
+
+/// How far a torrent is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Its description is asked of peers.
+    Describing,
+    /// What is there is hashed.
+    Checking,
+    /// Pieces are fetched.
+    Fetching,
+    /// Everything is there, at this path, and shared.
+    Whole(PathBuf),
+    /// It does nothing until it is started again.
+    Paused(String),
+}
+
+/// A torrent as a person wants to see it.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// Its name, once that is known.
+    pub name: Option<String>,
+    /// All bytes, once that is known; without padding between files.
+    pub bytes: Option<u64>,
+    /// How far it is.
+    pub phase: Phase,
+    /// Its numbers.
+    pub stats: Stats,
+}
+
+/// Stops everything when the last who could use it is gone.
+#[derive(Debug)]
+struct Owner {
+    inner: Arc<Inner>,
+    tasks: Vec<AbortHandle>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    core: Mutex<Core>,
+    options: Options,
+    peer_id: PeerId,
+    port: Option<Port>,
+    started: Instant,
+    runtime: Handle,
+    lanes: Lanes,
+    welcomes: Arc<Semaphore>,
+    /// A timeout has come nearer.
+    sooner: Notify,
+}
+
+#[derive(Debug)]
+struct Core {
+    session: Session,
+    torrents: HashMap<InfoHash, Running>,
+    /// When the timer will look next.
+    armed: Micros,
+}
+
+/// A torrent and what belongs to it.
+#[derive(Debug)]
+struct Running {
+    engine: engine::Torrent,
+    links: HashMap<PeerKey, Link>,
+    files: Option<Arc<Files>>,
+    /// Where it is fetched to; `None` if it is shared from where it is.
+    folder: Option<PathBuf>,
+    phase: watch::Sender<Phase>,
+}
+
+/// One connection.
+#[derive(Debug)]
+struct Link {
+    outbound: Arc<Outbound>,
+    task: AbortHandle,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { port: 0, connections_max: 500, upload_limit: None, download_limit: None, client: "Skep" }
+    }
+}
+
+impl Node {
+    /// Starts to listen. To be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// The port is taken, or the system refuses threads or sockets.
+    pub fn start(options: Options) -> io::Result<Self> {
+        let listeners = net::listen(options.port)?;
+        let port = listeners.first().and_then(|listener| listener.local_addr().ok());
+        let mut session = Session::new(options.connections_max, HALF_OPEN_MAX);
+        session.upload.set(options.upload_limit);
+        session.download.set(options.download_limit);
+        let inner = Arc::new(Inner {
+            core: Mutex::new(Core { session, torrents: HashMap::new(), armed: Micros::MAX }),
+            options,
+            peer_id: peer_id(),
+            port: port.and_then(|address| Port::new(address.port())),
+            started: Instant::now(),
+            runtime: Handle::current(),
+            lanes: Lanes::start(LANES)?,
+            welcomes: Arc::new(Semaphore::new(WELCOMES_MAX)),
+            sooner: Notify::new(),
+        });
+        let mut tasks = vec![tokio::spawn(timer::run(inner.clone())).abort_handle()];
+        for listener in listeners {
+            tasks.push(tokio::spawn(connection::accept(inner.clone(), listener)).abort_handle());
+        }
+        Ok(Self(Arc::new(Owner { inner, tasks })))
+    }
+
+    /// The port where others connect to us.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.0.inner.port.map_or(0, Port::get)
+    }
+
+    /// Shares a torrent from where it is: `path` is its folder, or its only file. The caller has just hashed it.
+    ///
+    /// # Errors
+    /// The torrent cannot be shared here.
+    pub fn share(&self, metainfo: Arc<Metainfo>, path: PathBuf) -> Result<InfoHash, Problem> {
+        let inner = &self.0.inner;
+        let layout = describe::layout(&metainfo).map_err(|why| describe::unfit(&path, why))?;
+        let content = describe::content(&metainfo, layout, Bits::all(layout.pieces()));
+        let hash = metainfo.info_hash();
+        let files = Arc::new(inner.lanes.shared(metainfo, path.clone()));
+        inner.add(hash, Some(content), Some(files), None, Phase::Whole(path));
+        Ok(hash)
+    }
+
+    /// Fetches a torrent into `folder`, and shares what it has of it. What is there already is hashed first, and only
+    /// the rest is fetched.
+    ///
+    /// # Errors
+    /// The torrent cannot be kept there.
+    pub async fn fetch(&self, metainfo: Arc<Metainfo>, folder: &Path) -> Result<InfoHash, Problem> {
+        let inner = self.0.inner.clone();
+        let folder = folder.to_owned();
+        let work = move || {
+            let files = Arc::new(inner.lanes.fetched(metainfo.clone(), &folder));
+            let layout = describe::layout(&metainfo).map_err(|why| describe::unfit(&files.root(), why))?;
+            let have = files.check(&layout)?;
+            let whole = have.is_full();
+            let phase = if whole { Phase::Whole(files.finish()?) } else { Phase::Fetching };
+            let hash = metainfo.info_hash();
+            inner.add(
+                hash,
+                Some(describe::content(&metainfo, layout, have)),
+                Some(files),
+                Some(folder),
+                phase,
+            );
+            Ok(hash)
+        };
+        tokio::task::spawn_blocking(work)
+            .await
+            .unwrap_or_else(|error| Err(describe::unfit(Path::new("."), error.to_string())))
+    }
+
+    /// Fetches a torrent of which only the info hash is known; its description is asked of peers (BEP 9).
+    pub fn fetch_described(&self, hash: InfoHash, folder: &Path) {
+        self.0.inner.add(hash, None, None, Some(folder.to_owned()), Phase::Describing);
+    }
+
+    /// Tells of addresses where others may have a torrent.
+    pub fn add_peers(&self, hash: InfoHash, source: Source, endpoints: &[Endpoint]) {
+        self.0.inner.handle(hash, Event::Addresses { source, endpoints });
+    }
+
+    /// How a torrent stands; `None` if it is not here.
+    #[must_use]
+    pub fn status(&self, hash: InfoHash) -> Option<Status> {
+        let inner = &self.0.inner;
+        let now = inner.now();
+        let mut core = inner.core.lock();
+        let running = core.torrents.get_mut(&hash)?;
+        let metainfo = running.files.as_ref().map(|files| files.metainfo().clone());
+        Some(Status {
+            name: metainfo.as_ref().map(|metainfo| metainfo.name().to_owned()),
+            bytes: metainfo.as_ref().map(|metainfo| metainfo.size()),
+            phase: running.phase.borrow().clone(),
+            stats: running.engine.stats(now),
+        })
+    }
+
+    /// The phases of a torrent as they come; `None` if it is not here.
+    #[must_use]
+    pub fn phases(&self, hash: InfoHash) -> Option<watch::Receiver<Phase>> {
+        self.0.inner.core.lock().torrents.get(&hash).map(|running| running.phase.subscribe())
+    }
+
+    /// Waits until a torrent is whole, and says where it is.
+    ///
+    /// # Errors
+    /// It was paused, for this reason, or is not here.
+    pub async fn whole(&self, hash: InfoHash) -> Result<PathBuf, String> {
+        let gone = || format!("the torrent {hash} is not here");
+        let mut phases = self.phases(hash).ok_or_else(gone)?;
+        loop {
+            match &*phases.borrow_and_update() {
+                Phase::Whole(path) => return Ok(path.clone()),
+                Phase::Paused(why) => return Err(why.clone()),
+                Phase::Describing | Phase::Checking | Phase::Fetching => {}
+            }
+            phases.changed().await.map_err(|_| gone())?;
+        }
+    }
+
+    /// Forgets a torrent: its connections are closed, its files stay.
+    pub fn remove(&self, hash: InfoHash) {
+        self.0.inner.handle(hash, Event::Pause);
+        self.0.inner.core.lock().torrents.remove(&hash);
+    }
+
+    /// Closes all connections and stops listening.
+    pub fn stop(&self) {
+        self.0.stop();
+    }
+}
+
+impl Owner {
+    fn stop(&self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+        let hashes: Vec<InfoHash> = self.inner.core.lock().torrents.keys().copied().collect();
+        hashes.into_iter().for_each(|hash| self.inner.handle(hash, Event::Pause));
+        self.inner.core.lock().torrents.clear();
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Inner {
+    fn now(&self) -> Micros {
+        Micros::try_from(self.started.elapsed().as_micros()).unwrap_or(Micros::MAX)
+    }
+
+    /// Takes a torrent in; one that is here already stays as it is.
+    fn add(
+        self: &Arc<Self>,
+        hash: InfoHash,
+        content: Option<Content>,
+        files: Option<Arc<Files>>,
+        folder: Option<PathBuf>,
+        phase: Phase,
+    ) {
+        let identity =
+            Identity { info_hash: hash, peer_id: self.peer_id, port: self.port, client: self.options.client };
+        let engine = engine::Torrent::new(identity, content, Config::default(), rand::random(), self.now());
+        let phase = watch::Sender::new(phase);
+        let running = Running { engine, links: HashMap::new(), files, folder, phase };
+        self.core.lock().torrents.entry(hash).or_insert(running);
+        self.handle(hash, Event::Tick);
+    }
+
+    /// Tells a torrent's engine what happened, and has done what it wants.
+    fn handle(self: &Arc<Self>, hash: InfoHash, event: Event<'_>) {
+        self.step(hash, |running, now, session| running.engine.handle(event, now, session));
+    }
+
+    /// Does something with a torrent's engine, and what that wants then. Nothing if the torrent is not here.
+    fn step(self: &Arc<Self>, hash: InfoHash, work: impl FnOnce(&mut Running, Micros, &mut Session)) {
+        let now = self.now();
+        let mut core = self.core.lock();
+        let Core { session, torrents, armed } = &mut *core;
+        let Some(running) = torrents.get_mut(&hash) else { return };
+        work(running, now, session);
+        self.act(hash, running, session, now, None);
+        self.arm(running, session, now, armed);
+    }
+
+    /// Has the timer look sooner, if this torrent wants it to.
+    fn arm(&self, running: &mut Running, session: &mut Session, now: Micros, armed: &mut Micros) {
+        if let Some(at) = running.engine.next_timeout(now, session).filter(|at| *at < *armed) {
+            *armed = at;
+            self.sooner.notify_one();
+        }
+    }
+}
+
+/// What we call ourselves: two letters and a version (BEP 20), then chance.
+fn peer_id() -> PeerId {
+    let mut id = *b"-SK0100-............";
+    id[8..].copy_from_slice(&rand::random::<[u8; 12]>());
+    PeerId(id)
+}
