@@ -18,6 +18,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
 use wire::metainfo::Metainfo;
 
+use crate::announce::{self, Announcer, Patience, TrackerStatus, Trackers};
 use crate::net::{self, Outbound};
 use crate::store::{Files, Lanes};
 
@@ -25,6 +26,7 @@ mod act;
 mod connection;
 mod describe;
 mod timer;
+mod trackers;
 
 pub use crate::store::Problem;
 
@@ -101,6 +103,8 @@ struct Inner {
     runtime: Handle,
     lanes: Lanes,
     welcomes: Arc<Semaphore>,
+    /// The ways to trackers; `None` if we cannot be reached ourselves, and so have nothing to announce.
+    trackers: Option<Arc<Trackers>>,
     /// A timeout has come nearer.
     sooner: Notify,
 }
@@ -122,6 +126,7 @@ struct Running {
     /// Where it is fetched to; `None` if it is shared from where it is.
     folder: Option<PathBuf>,
     phase: watch::Sender<Phase>,
+    announcer: Option<Announcer>,
 }
 
 /// One connection.
@@ -148,15 +153,21 @@ impl Node {
         let mut session = Session::new(options.connections_max, HALF_OPEN_MAX);
         session.upload.set(options.upload_limit);
         session.download.set(options.download_limit);
+        let port = port.and_then(|address| Port::new(address.port()));
+        let peer_id = peer_id();
+        let identity = port.map(|port| announce::Identity { peer_id, port, key: rand::random() });
+        let trackers = identity.map(|identity| Trackers::new(identity, Patience::default()));
+        let trackers = trackers.transpose().map_err(io::Error::other)?.map(Arc::new);
         let inner = Arc::new(Inner {
             core: Mutex::new(Core { session, torrents: HashMap::new(), armed: Micros::MAX }),
             options,
-            peer_id: peer_id(),
-            port: port.and_then(|address| Port::new(address.port())),
+            peer_id,
+            port,
             started: Instant::now(),
             runtime: Handle::current(),
             lanes: Lanes::start(LANES)?,
             welcomes: Arc::new(Semaphore::new(WELCOMES_MAX)),
+            trackers,
             sooner: Notify::new(),
         });
         let mut tasks = vec![tokio::spawn(timer::run(inner.clone())).abort_handle()];
@@ -225,6 +236,19 @@ impl Node {
         self.0.inner.handle(hash, Event::Addresses { source, endpoints });
     }
 
+    /// Announces a torrent to its trackers (BEP 12), and connects to whom they name. Each is told once that we are there.
+    pub fn announce(&self, hash: InfoHash, tiers: Vec<Vec<String>>) {
+        self.0.inner.announce(hash, tiers);
+    }
+
+    /// What a torrent's trackers said, in order; none if it is not announced.
+    #[must_use]
+    pub fn trackers(&self, hash: InfoHash) -> Vec<TrackerStatus> {
+        let core = self.0.inner.core.lock();
+        let announcer = core.torrents.get(&hash).and_then(|running| running.announcer.as_ref());
+        announcer.map(Announcer::status).unwrap_or_default()
+    }
+
     /// How a torrent stands; `None` if it is not here.
     #[must_use]
     pub fn status(&self, hash: InfoHash) -> Option<Status> {
@@ -264,30 +288,36 @@ impl Node {
         }
     }
 
-    /// Forgets a torrent: its connections are closed, its files stay.
-    pub fn remove(&self, hash: InfoHash) {
-        self.0.inner.handle(hash, Event::Pause);
-        self.0.inner.core.lock().torrents.remove(&hash);
-    }
-
-    /// Closes all connections and stops listening.
-    pub fn stop(&self) {
-        self.0.stop();
+    /// Closes all connections, stops listening, and tells trackers that we leave, who have
+    /// [`STOP_TIME_MAX`](crate::announce::STOP_TIME_MAX) to hear it.
+    pub async fn stop(&self) {
+        let leaving = self.0.stop();
+        let stops: Vec<_> = leaving.into_iter().map(|announcer| tokio::spawn(announcer.stop())).collect();
+        for stop in stops {
+            // If one panicked, that was said already.
+            let _ = stop.await;
+        }
     }
 }
 
 impl Owner {
-    fn stop(&self) {
+    /// Ends everything but the announcing.
+    fn stop(&self) -> Vec<Announcer> {
         self.tasks.iter().for_each(AbortHandle::abort);
         let hashes: Vec<InfoHash> = self.inner.core.lock().torrents.keys().copied().collect();
-        hashes.into_iter().for_each(|hash| self.inner.handle(hash, Event::Pause));
-        self.inner.core.lock().torrents.clear();
+        for hash in hashes {
+            self.inner.handle(hash, Event::Pause);
+            self.inner.report(hash);
+        }
+        let torrents = std::mem::take(&mut self.inner.core.lock().torrents);
+        torrents.into_values().filter_map(|running| running.announcer).collect()
     }
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.stop();
+        // Dropped, the announcers tell trackers by themselves.
+        drop(self.stop());
     }
 }
 
@@ -309,7 +339,7 @@ impl Inner {
             Identity { info_hash: hash, peer_id: self.peer_id, port: self.port, client: self.options.client };
         let engine = engine::Torrent::new(identity, content, Config::default(), rand::random(), self.now());
         let phase = watch::Sender::new(phase);
-        let running = Running { engine, links: HashMap::new(), files, folder, phase };
+        let running = Running { engine, links: HashMap::new(), files, folder, phase, announcer: None };
         self.core.lock().torrents.entry(hash).or_insert(running);
         self.handle(hash, Event::Tick);
     }

@@ -23,7 +23,7 @@ impl Inner {
     ) {
         loop {
             let mut stuck: Option<PeerKey> = None;
-            let Running { engine, links, files, phase, folder } = &mut *running;
+            let Running { engine, links, files, phase, folder, .. } = &mut *running;
             while let Some(action) = engine.next_action() {
                 let full = match action {
                     Action::Connect { endpoint } => {
@@ -125,7 +125,10 @@ impl Inner {
     pub(super) fn finish(self: &Arc<Self>, hash: InfoHash, files: Arc<Files>) {
         let inner = self.clone();
         self.lanes.run(0, move || match files.finish() {
-            Ok(path) => inner.enter(hash, Phase::Whole(path)),
+            Ok(path) => {
+                inner.report(hash);
+                inner.enter(hash, Phase::Whole(path));
+            }
             Err(problem) => inner.fail(hash, &problem),
         });
     }

@@ -1,0 +1,52 @@
+//! What trackers and servers say, made fit to be shown.
+
+use std::error::Error;
+
+/// Characters of a stranger's text that are shown at most.
+const SHOWN_CHARS_MAX: usize = 300;
+
+/// `text` on one line, without what could move a cursor or turn the direction of writing, and not too long.
+pub(crate) fn plain(text: &str) -> String {
+    let mut chars = text.trim().chars();
+    let mut plain: String = chars.by_ref().take(SHOWN_CHARS_MAX).map(harmless).collect();
+    if chars.next().is_some() {
+        plain.push('…');
+    }
+    plain
+}
+
+fn harmless(char: char) -> char {
+    let turns = matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if char.is_control() || turns || matches!(char, '\u{2028}' | '\u{2029}') { ' ' } else { char }
+}
+
+/// An error with its causes, each once, without the URL and its escapes, which nobody reads.
+pub(crate) fn causes(error: &dyn Error) -> String {
+    let mut text = String::new();
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let words = cause.to_string();
+        let words = words.split(" for url (").next().unwrap_or(&words);
+        if !text.contains(words) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(words);
+        }
+        next = cause.source();
+    }
+    plain(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strangers_text_cannot_write_on_the_terminal() {
+        assert_eq!(plain(" not\x1b[2J allowed\r\n\u{202e}here "), "not [2J allowed   here");
+        let long = plain(&"é".repeat(1000));
+        assert_eq!(long.chars().count(), SHOWN_CHARS_MAX + 1);
+        assert!(long.ends_with('…'));
+    }
+}
