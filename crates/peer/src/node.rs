@@ -255,14 +255,14 @@ impl Node {
         let inner = &self.0.inner;
         let now = inner.now();
         let mut core = inner.core.lock();
-        let running = core.torrents.get_mut(&hash)?;
-        let metainfo = running.files.as_ref().map(|files| files.metainfo().clone());
-        Some(Status {
-            name: metainfo.as_ref().map(|metainfo| metainfo.name().to_owned()),
-            bytes: metainfo.as_ref().map(|metainfo| metainfo.size()),
-            phase: running.phase.borrow().clone(),
-            stats: running.engine.stats(now),
-        })
+        core.torrents.get_mut(&hash).map(|running| running.status(now))
+    }
+
+    /// How all torrents stand.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<Status> {
+        let now = self.0.inner.now();
+        self.0.inner.core.lock().torrents.values_mut().map(|running| running.status(now)).collect()
     }
 
     /// The phases of a torrent as they come; `None` if it is not here.
@@ -318,6 +318,18 @@ impl Drop for Owner {
     fn drop(&mut self) {
         // Dropped, the announcers tell trackers by themselves.
         drop(self.stop());
+    }
+}
+
+impl Running {
+    fn status(&mut self, now: Micros) -> Status {
+        let metainfo = self.files.as_ref().map(|files| files.metainfo());
+        Status {
+            name: metainfo.map(|metainfo| metainfo.name().to_owned()),
+            bytes: metainfo.map(|metainfo| metainfo.size()),
+            phase: self.phase.borrow().clone(),
+            stats: self.engine.stats(now),
+        }
     }
 }
 
