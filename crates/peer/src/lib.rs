@@ -1,7 +1,7 @@
 //! The peer: files, connections and announcing around the engine.
 
 pub mod announce;
+pub mod disk;
 mod net;
 pub mod node;
 mod percent;
-mod store;
