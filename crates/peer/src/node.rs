@@ -8,19 +8,21 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
-use engine::{Bits, Config, Content, Event, Identity, Micros, PeerKey, Session, Source, Stats};
+use bytes::Bytes;
+use engine::{Config, Content, Event, Identity, Micros, PeerKey, Session, Source, Stats};
 use parking_lot::Mutex;
 use swarm::{Endpoint, InfoHash, PeerId, Port};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::task::AbortHandle;
 use wire::metainfo::Metainfo;
 
 use crate::announce::{self, Announcer, Patience, TrackerStatus, Trackers};
+use crate::disk::{self, Disk, Place, Problem, Storage};
 use crate::net::{self, Outbound};
-use crate::store::{Files, Lanes};
 
 mod act;
 mod connection;
@@ -28,13 +30,11 @@ mod describe;
 mod timer;
 mod trackers;
 
-pub use crate::store::Problem;
-
 /// Connections that may be shaking hands with us at once.
 const WELCOMES_MAX: usize = 128;
 
-/// Threads that read, write and hash.
-const LANES: usize = 2;
+/// Bytes that may have come and not be written, of all torrents. Each engine stops asking long before.
+const INCOMING_BYTES_MAX: u32 = 256 << 20;
 
 /// Connections that are being made at once.
 const HALF_OPEN_MAX: usize = 32;
@@ -101,7 +101,10 @@ struct Inner {
     port: Option<Port>,
     started: Instant,
     runtime: Handle,
-    lanes: Lanes,
+    disk: Disk,
+    /// Who waits for what is read from the disk.
+    reads: Mutex<HashMap<u64, oneshot::Sender<Option<Bytes>>>>,
+    next_read: AtomicU64,
     welcomes: Arc<Semaphore>,
     /// The ways to trackers; `None` if we cannot be reached ourselves, and so have nothing to announce.
     trackers: Option<Arc<Trackers>>,
@@ -122,7 +125,7 @@ struct Core {
 struct Running {
     engine: engine::Torrent,
     links: HashMap<PeerKey, Link>,
-    files: Option<Arc<Files>>,
+    storage: Option<Storage>,
     /// Where it is fetched to; `None` if it is shared from where it is.
     folder: Option<PathBuf>,
     phase: watch::Sender<Phase>,
@@ -165,7 +168,12 @@ impl Node {
             port,
             started: Instant::now(),
             runtime: Handle::current(),
-            lanes: Lanes::start(LANES)?,
+            disk: Disk::start(&disk::Config {
+                incoming_bytes_max: INCOMING_BYTES_MAX,
+                ..disk::Config::default()
+            })?,
+            reads: Mutex::default(),
+            next_read: AtomicU64::new(0),
             welcomes: Arc::new(Semaphore::new(WELCOMES_MAX)),
             trackers,
             sooner: Notify::new(),
@@ -183,18 +191,24 @@ impl Node {
         self.0.inner.port.map_or(0, Port::get)
     }
 
-    /// Shares a torrent from where it is: `path` is its folder, or its only file. The caller has just hashed it.
+    /// Shares a torrent from where it is: `path` is its folder, or its only file. All of it is hashed first.
     ///
     /// # Errors
-    /// The torrent cannot be shared here.
-    pub fn share(&self, metainfo: Arc<Metainfo>, path: PathBuf) -> Result<InfoHash, Problem> {
-        let inner = &self.0.inner;
-        let layout = describe::layout(&metainfo).map_err(|why| describe::unfit(&path, why))?;
-        let content = describe::content(&metainfo, layout, Bits::all(layout.pieces()));
-        let hash = metainfo.info_hash();
-        let files = Arc::new(inner.lanes.shared(metainfo, path.clone()));
-        inner.add(hash, Some(content), Some(files), None, Phase::Whole(path));
-        Ok(hash)
+    /// Something is missing or different, or cannot be read.
+    pub async fn share(&self, metainfo: Arc<Metainfo>, path: PathBuf) -> Result<InfoHash, Problem> {
+        let inner = self.0.inner.clone();
+        blocking(move || {
+            let hash = metainfo.info_hash();
+            let opened = inner.open(metainfo, Place::Source(path.clone()))?;
+            if !opened.content.have.is_full() {
+                let changed =
+                    || Problem { doing: disk::Doing::Read, path: path.clone(), cause: disk::Cause::Changed };
+                return Err(opened.first_problem.unwrap_or_else(changed));
+            }
+            inner.add(hash, Some(opened.content), Some(opened.storage), None, Phase::Whole(path));
+            Ok(hash)
+        })
+        .await
     }
 
     /// Fetches a torrent into `folder`, and shares what it has of it. What is there already is hashed first, and only
@@ -203,27 +217,16 @@ impl Node {
     /// # Errors
     /// The torrent cannot be kept there.
     pub async fn fetch(&self, metainfo: Arc<Metainfo>, folder: &Path) -> Result<InfoHash, Problem> {
-        let inner = self.0.inner.clone();
-        let folder = folder.to_owned();
-        let work = move || {
-            let files = Arc::new(inner.lanes.fetched(metainfo.clone(), &folder));
-            let layout = describe::layout(&metainfo).map_err(|why| describe::unfit(&files.root(), why))?;
-            let have = files.check(&layout)?;
-            let whole = have.is_full();
-            let phase = if whole { Phase::Whole(files.finish()?) } else { Phase::Fetching };
+        let (inner, folder) = (self.0.inner.clone(), folder.to_owned());
+        blocking(move || {
             let hash = metainfo.info_hash();
-            inner.add(
-                hash,
-                Some(describe::content(&metainfo, layout, have)),
-                Some(files),
-                Some(folder),
-                phase,
-            );
+            let opened = inner.open(metainfo, Place::Download(folder.clone()))?;
+            let whole = opened.content.have.is_full();
+            let phase = if whole { Phase::Whole(opened.storage.path()) } else { Phase::Fetching };
+            inner.add(hash, Some(opened.content), Some(opened.storage), Some(folder), phase);
             Ok(hash)
-        };
-        tokio::task::spawn_blocking(work)
-            .await
-            .unwrap_or_else(|error| Err(describe::unfit(Path::new("."), error.to_string())))
+        })
+        .await
     }
 
     /// Fetches a torrent of which only the info hash is known; its description is asked of peers (BEP 9).
@@ -323,7 +326,7 @@ impl Drop for Owner {
 
 impl Running {
     fn status(&mut self, now: Micros) -> Status {
-        let metainfo = self.files.as_ref().map(|files| files.metainfo());
+        let metainfo = self.storage.as_ref().map(|storage| storage.layout().metainfo());
         Status {
             name: metainfo.map(|metainfo| metainfo.name().to_owned()),
             bytes: metainfo.map(|metainfo| metainfo.size()),
@@ -343,7 +346,7 @@ impl Inner {
         self: &Arc<Self>,
         hash: InfoHash,
         content: Option<Content>,
-        files: Option<Arc<Files>>,
+        storage: Option<Storage>,
         folder: Option<PathBuf>,
         phase: Phase,
     ) {
@@ -351,7 +354,7 @@ impl Inner {
             Identity { info_hash: hash, peer_id: self.peer_id, port: self.port, client: self.options.client };
         let engine = engine::Torrent::new(identity, content, Config::default(), rand::random(), self.now());
         let phase = watch::Sender::new(phase);
-        let running = Running { engine, links: HashMap::new(), files, folder, phase, announcer: None };
+        let running = Running { engine, links: HashMap::new(), storage, folder, phase, announcer: None };
         self.core.lock().torrents.entry(hash).or_insert(running);
         self.handle(hash, Event::Tick);
     }
@@ -379,6 +382,14 @@ impl Inner {
             self.sooner.notify_one();
         }
     }
+}
+
+/// Does what waits for the disk where nobody waits for it.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(describe::unfit(Path::new("."), error.to_string())))
 }
 
 /// What we call ourselves: two letters and a version (BEP 20), then chance.

@@ -1,5 +1,7 @@
 //! Nodes on this machine that give each other what they have.
 
+#![expect(clippy::unwrap_used, reason = "a test's panic is its report")]
+
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -100,7 +102,7 @@ fn assert_same(a: &Path, b: &Path) {
 async fn a_folder_goes_from_one_node_to_another() {
     let shared = Shared::new();
     let (seeder, leecher, folder) = (node(), node(), tempfile::tempdir().unwrap());
-    let hash = seeder.share(shared.torrent.clone(), shared.path()).unwrap();
+    let hash = seeder.share(shared.torrent.clone(), shared.path()).await.unwrap();
     assert_eq!(leecher.fetch(shared.torrent.clone(), folder.path()).await.unwrap(), hash);
     leecher.add_peers(hash, Source::Person, &[endpoint(&seeder)]);
 
@@ -117,8 +119,83 @@ async fn a_folder_goes_from_one_node_to_another() {
 async fn the_info_hash_is_enough() {
     let shared = Shared::new();
     let (seeder, leecher, folder) = (node(), node(), tempfile::tempdir().unwrap());
-    let hash = seeder.share(shared.torrent.clone(), shared.path()).unwrap();
+    let hash = seeder.share(shared.torrent.clone(), shared.path()).await.unwrap();
     leecher.fetch_described(hash, folder.path());
     leecher.add_peers(hash, Source::Person, &[endpoint(&seeder)]);
     assert_same(&shared.path(), &whole(&leecher, &shared.torrent).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_damaged_is_fetched_again_and_the_rest_is_not() {
+    let shared = Shared::new();
+    let (seeder, folder) = (node(), tempfile::tempdir().unwrap());
+    let hash = seeder.share(shared.torrent.clone(), shared.path()).await.unwrap();
+    let first = node();
+    first.fetch(shared.torrent.clone(), folder.path()).await.unwrap();
+    first.add_peers(hash, Source::Person, &[endpoint(&seeder)]);
+    let path = whole(&first, &shared.torrent).await.unwrap();
+    first.stop().await;
+    drop(first);
+
+    let damaged = path.join("c");
+    let mut data = fs::read(&damaged).unwrap();
+    data[1 << 20] ^= 1;
+    fs::write(&damaged, data).unwrap();
+    let second = node();
+    second.fetch(shared.torrent.clone(), folder.path()).await.unwrap();
+    assert_eq!(second.status(hash).unwrap().stats.left, PIECE_BYTES as u64);
+    second.add_peers(hash, Source::Person, &[endpoint(&seeder)]);
+    assert_same(&shared.path(), &whole(&second, &shared.torrent).await.unwrap());
+    assert_eq!(second.status(hash).unwrap().stats.downloaded, PIECE_BYTES as u64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_fetch_feed_each_other() {
+    let shared = Shared::new();
+    let seeder = node();
+    let hash = seeder.share(shared.torrent.clone(), shared.path()).await.unwrap();
+    let leechers: Vec<_> = (0..3).map(|_| (node(), tempfile::tempdir().unwrap())).collect();
+    for (leecher, folder) in &leechers {
+        leecher.fetch(shared.torrent.clone(), folder.path()).await.unwrap();
+    }
+    let all: Vec<Endpoint> =
+        leechers.iter().map(|(leecher, _)| endpoint(leecher)).chain([endpoint(&seeder)]).collect();
+    for (leecher, _) in &leechers {
+        leecher.add_peers(hash, Source::Person, &all);
+    }
+    for (leecher, _) in &leechers {
+        assert_same(&shared.path(), &whole(leecher, &shared.torrent).await.unwrap());
+    }
+    let uploaded = seeder.status(hash).unwrap().stats.uploaded;
+    assert!(uploaded < 2 * shared.torrent.size(), "the seeder sent {uploaded} bytes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_changed_is_not_shared() {
+    let shared = Shared::new();
+    fs::write(shared.path().join("b").join("two pieces"), "changed").unwrap();
+    let problem = node().share(shared.torrent.clone(), shared.path()).await.unwrap_err();
+    assert!(problem.to_string().contains("two pieces"), "{problem}");
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_goes_away_pauses_its_torrent_and_no_other() {
+    let (gone, stays) = (Shared::new(), Shared::new());
+    let (seeder, leecher, folder) = (node(), node(), tempfile::tempdir().unwrap());
+    let hash = seeder.share(gone.torrent.clone(), gone.path()).await.unwrap();
+    seeder.share(stays.torrent.clone(), stays.path()).await.unwrap();
+    fs::remove_dir_all(gone.path()).unwrap();
+    leecher.fetch(gone.torrent.clone(), folder.path()).await.unwrap();
+    leecher.add_peers(hash, Source::Person, &[endpoint(&seeder)]);
+    let mut phases = seeder.phases(hash).unwrap();
+    let paused = phases.wait_for(|phase| matches!(phase, Phase::Paused(_)));
+    let why = tokio::time::timeout(PATIENCE, paused).await.unwrap().unwrap().clone();
+    assert!(format!("{why:?}").contains("not there"), "{why:?}");
+    leecher.stop().await;
+
+    let (leecher, folder) = (node(), tempfile::tempdir().unwrap());
+    leecher.fetch(stays.torrent.clone(), folder.path()).await.unwrap();
+    leecher.add_peers(stays.torrent.info_hash(), Source::Person, &[endpoint(&seeder)]);
+    assert_same(&stays.path(), &whole(&leecher, &stays.torrent).await.unwrap());
 }

@@ -9,7 +9,7 @@ use wire::metainfo::Metainfo;
 use wire::peer::{METADATA_BLOCK_BYTES, Metadata, encode_extended};
 
 use super::{Inner, Phase, Running, connection, describe};
-use crate::store::{Files, Problem};
+use crate::disk::{Done, Problem};
 
 impl Inner {
     /// Does what a torrent's engine wants. `data`: the data of the block that was just announced to it.
@@ -23,7 +23,8 @@ impl Inner {
     ) {
         loop {
             let mut stuck: Option<PeerKey> = None;
-            let Running { engine, links, files, phase, folder, .. } = &mut *running;
+            let (mut overrun, mut report) = (false, false);
+            let Running { engine, links, storage, phase, folder, .. } = &mut *running;
             while let Some(action) = engine.next_action() {
                 let full = match action {
                     Action::Connect { endpoint } => {
@@ -40,7 +41,8 @@ impl Inner {
                         None
                     }
                     Action::SendMetadata { peer, id, block } => {
-                        let message = files.as_ref().and_then(|files| metadata(files.metainfo(), id, block));
+                        let metainfo = storage.as_ref().map(|storage| storage.layout().metainfo());
+                        let message = metainfo.and_then(|metainfo| metadata(metainfo, id, block));
                         let link = links.get(&peer);
                         let both = link.zip(message);
                         both.and_then(|(link, message)| link.outbound.messages(&message).err()).map(|_| peer)
@@ -53,28 +55,32 @@ impl Inner {
                         None
                     }
                     Action::Write { block } => {
-                        if let (Some(files), Some(data)) = (files.as_ref(), data.take()) {
-                            self.write(hash, files.clone(), block, data);
+                        if let (Some(storage), Some(data)) = (storage.as_ref(), data.take()) {
+                            match self.disk.incoming().try_take(block.length) {
+                                Some(room) => storage.write(block.piece, block.begin, data, room),
+                                None => overrun = true,
+                            }
                         }
                         None
                     }
                     Action::Verify { piece } => {
-                        if let Some(files) = files {
-                            self.verify(hash, files.clone(), piece);
+                        if let Some(storage) = storage {
+                            storage.verify(piece);
                         }
                         None
                     }
                     Action::Completed => {
-                        if let Some(files) = files {
-                            self.finish(hash, files.clone());
+                        if let Some(storage) = storage {
+                            phase.send_replace(Phase::Whole(storage.path()));
                         }
+                        report = true;
                         None
                     }
                     Action::Metadata { bytes } => {
                         if let Some(folder) = folder {
                             phase.send_replace(Phase::Checking);
                             let (inner, info, folder) = (self.clone(), bytes.to_vec(), folder.clone());
-                            self.lanes.run(0, move || describe::learn(&inner, hash, &info, &folder));
+                            self.runtime.spawn_blocking(move || describe::learn(&inner, hash, &info, folder));
                         }
                         None
                     }
@@ -86,51 +92,52 @@ impl Inner {
                 };
                 stuck = stuck.or(full);
             }
+            if report {
+                running.report(now);
+            }
+            if overrun {
+                let why = "the disk is too slow for what peers have sent".to_owned();
+                running.phase.send_replace(Phase::Paused(why));
+                running.engine.handle(Event::Pause, now, session);
+                continue;
+            }
             // Who does not read what it is sent is let go.
             let Some(peer) = stuck else { return };
-            if let Some(link) = links.remove(&peer) {
+            if let Some(link) = running.links.remove(&peer) {
                 link.task.abort();
             }
-            engine.handle(Event::Gone { peer }, now, session);
+            running.engine.handle(Event::Gone { peer }, now, session);
         }
     }
 
-    fn write(self: &Arc<Self>, hash: InfoHash, files: Arc<Files>, block: wire::peer::Block, data: Bytes) {
-        let inner = self.clone();
-        self.lanes.run(block.piece, move || {
-            let written = files.write(block, &data);
-            drop(data);
-            inner.handle(hash, Event::Written { bytes: block.length });
-            if let Err(problem) = written {
-                inner.fail(hash, &problem);
+    /// Takes in what came of something that was asked of the disk.
+    pub(super) fn done(self: &Arc<Self>, hash: InfoHash, done: Done) {
+        match done {
+            Done::Read { tag, data } => {
+                let reader = self.reads.lock().remove(&tag);
+                let problem = data.as_ref().err().cloned();
+                if let Some(reader) = reader {
+                    // Nobody waits any more if the connection has ended.
+                    let _ = reader.send(data.ok());
+                }
+                if let Some(problem) = problem {
+                    self.fail(hash, &problem);
+                }
             }
-        });
-    }
-
-    fn verify(self: &Arc<Self>, hash: InfoHash, files: Arc<Files>, piece: u32) {
-        let inner = self.clone();
-        self.lanes.run(piece, move || {
-            let good = match describe::layout(files.metainfo()) {
-                Ok(layout) => files.is_good(piece, &layout),
-                Err(why) => Err(describe::unfit(&files.root(), why)),
-            };
-            match good {
-                Ok(good) => inner.handle(hash, Event::Hashed { piece, good }),
-                Err(problem) => inner.fail(hash, &problem),
+            Done::Written { bytes, outcome, .. } => {
+                self.handle(hash, Event::Written { bytes });
+                if let Err(problem) = outcome {
+                    self.fail(hash, &problem);
+                }
             }
-        });
-    }
-
-    /// Everything is there: it gets its own name.
-    pub(super) fn finish(self: &Arc<Self>, hash: InfoHash, files: Arc<Files>) {
-        let inner = self.clone();
-        self.lanes.run(0, move || match files.finish() {
-            Ok(path) => {
-                inner.report(hash);
-                inner.enter(hash, Phase::Whole(path));
+            Done::Hashed { piece, good: Ok(good) } => self.handle(hash, Event::Hashed { piece, good }),
+            Done::Hashed { good: Err(problem), .. } | Done::Named { outcome: Err(problem), .. } => {
+                self.fail(hash, &problem);
             }
-            Err(problem) => inner.fail(hash, &problem),
-        });
+            Done::Named { file, outcome: Ok(path) } => {
+                tracing::debug!(%hash, file, ?path, "a file is complete")
+            }
+        }
     }
 
     /// The disk failed: this torrent pauses, others go on.

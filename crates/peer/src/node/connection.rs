@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -137,28 +138,28 @@ struct Feed<'a> {
 
 impl Blocks for Feed<'_> {
     async fn read(&self, blocks: Vec<Block>) -> Vec<Option<Bytes>> {
-        let files = self.inner.core.lock().torrents.get(&self.hash).and_then(|running| running.files.clone());
-        let Some(files) = files else { return Vec::new() };
-        let lane = blocks.first().map_or(0, |block| block.piece);
-        let (done, result) = oneshot::channel();
-        let (inner, hash) = (self.inner.clone(), self.hash);
-        self.inner.lanes.run(lane, move || {
-            let mut problem = None;
-            let read = |block| match files.read(block) {
-                Ok(data) => Some(Bytes::from(data)),
-                Err(error) => {
-                    problem = Some(error);
-                    None
-                }
+        let torrent = |core: &Core| core.torrents.get(&self.hash)?.storage.clone();
+        let Some(storage) = torrent(&self.inner.core.lock()) else { return vec![None; blocks.len()] };
+        let outgoing = self.inner.disk.outgoing();
+        let mut reads = Vec::with_capacity(blocks.len());
+        for block in blocks {
+            // Only who holds nothing may wait: otherwise all could hold some and wait for each other.
+            let room = match (reads.is_empty(), outgoing.try_take(block.length)) {
+                (_, Some(room)) => room,
+                (true, None) => outgoing.take(block.length).await,
+                (false, None) => break,
             };
-            let data = blocks.into_iter().map(read).collect();
-            // Nobody waits any more if the connection has ended.
-            let _ = done.send(data);
-            if let Some(problem) = problem {
-                inner.fail(hash, &problem);
-            }
-        });
-        result.await.unwrap_or_default()
+            let (reader, data) = oneshot::channel();
+            let tag = self.inner.next_read.fetch_add(1, Ordering::Relaxed);
+            self.inner.reads.lock().insert(tag, reader);
+            storage.read(block.piece, block.begin, block.length, tag, room);
+            reads.push(data);
+        }
+        let mut data = Vec::with_capacity(reads.len());
+        for read in reads {
+            data.push(read.await.unwrap_or_default());
+        }
+        data
     }
 
     fn sent(&self, bytes: u32) {

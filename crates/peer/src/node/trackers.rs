@@ -22,7 +22,7 @@ impl Inner {
         let Some(running) = core.torrents.get_mut(&hash).filter(|running| running.announcer.is_none()) else {
             return;
         };
-        let private = running.files.as_ref().is_some_and(|files| files.metainfo().private());
+        let private = running.storage.as_ref().is_some_and(|storage| storage.layout().metainfo().private());
         let progress = running.progress(now);
         let (announcer, outcomes) =
             Announcer::start(trackers, Torrent { info_hash: hash, tiers, private, progress });

@@ -118,7 +118,7 @@ impl Sharing<'_> {
         };
         Sender::new(self.client, tries).send(made.bytes, &made.torrent).await?;
         let torrent = Arc::new(made.torrent);
-        let hash = self.node.share(torrent.clone(), path).map_err(Failure::failed)?;
+        let hash = self.node.share(torrent.clone(), path).await.map_err(Failure::failed)?;
         self.node.announce(hash, vec![vec![self.announce.clone()]]);
         announced(self.node, hash).await.map_err(Failure::Failed)?;
 
