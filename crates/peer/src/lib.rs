@@ -1,7 +1,8 @@
 //! The peer: files, connections and announcing around the engine.
 
-pub mod disk;
 pub mod announce;
-pub mod webseed;
-
+pub mod disk;
+mod net;
+pub mod node;
 mod percent;
+pub mod webseed;

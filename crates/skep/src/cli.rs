@@ -1,6 +1,7 @@
 //! What can be typed: one struct a subcommand. The texts here are the manual.
 
 mod load;
+mod peer;
 mod torrent;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use clap::builder::styling::{AnsiColor, Effects};
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 pub(crate) use load::Load;
+pub(crate) use peer::{Get, PeerArgs, Share, Up};
 pub(crate) use torrent::{Make, MakeContent, Show};
 
 const STYLES: Styles = Styles::styled()
@@ -27,9 +29,11 @@ const STYLES: Styles = Styles::styled()
     version,
     styles = STYLES,
     after_help = "\
-Start a hub with `skep serve`, put torrents into it with `skep add FILE.torrent`, see them with `skep ls`.",
+Share a folder with `skep up FOLDER`, get it elsewhere with `skep get NAME -t HOST:6969`.",
     after_long_help = "\
 Examples:
+  skep up ./dataset                  a hub on port 6969 that shares the folder
+  skep get dataset -t host:6969      the folder, on another machine
   skep serve                         a hub on port 6969, over HTTP and UDP
   skep make ./dataset                dataset.torrent, to be shared by any client
   skep add dataset.torrent           the hub now lists it
@@ -57,6 +61,9 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Up(Box<Up>),
+    Share(Share),
+    Get(Get),
     Serve(Serve),
     Make(Make),
     Show(Show),

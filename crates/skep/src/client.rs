@@ -10,6 +10,8 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use wire::metainfo::METAINFO_BYTES_MAX;
+
 use crate::exit::Failure;
 use crate::settings::Settings;
 pub(crate) use error::ClientError;
@@ -174,6 +176,34 @@ impl Client {
             }
             _ => Ok(page),
         }
+    }
+
+    /// The hub.
+    #[must_use]
+    pub(crate) fn hub(&self) -> &HubUrl {
+        &self.hub
+    }
+
+    /// A torrent's file, by its info hash; `None` if the hub does not have it.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub(crate) async fn torrent_file(&self, info_hash: &str) -> Result<Option<Vec<u8>>, ClientError> {
+        let url = self.hub.join(&format!("t/{info_hash}.torrent"));
+        match self.send(self.http.request(Method::GET, url), Auth::Nobody).await {
+            Ok(mut response) => Ok(Some(self.read(&mut response, METAINFO_BYTES_MAX).await?)),
+            Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads a .torrent file from anywhere.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; its address is quoted as if it were a hub's.
+    pub(crate) async fn download(&self, url: reqwest::Url) -> Result<Vec<u8>, ClientError> {
+        let mut response = self.send(self.http.request(Method::GET, url), Auth::Nobody).await?;
+        self.read(&mut response, METAINFO_BYTES_MAX).await
     }
 
     async fn send(&self, request: RequestBuilder, auth: Auth) -> Result<Response, ClientError> {

@@ -5,13 +5,17 @@ mod check;
 mod completions;
 mod config;
 mod export;
+mod get;
 mod import;
 mod list;
 mod load;
 mod make;
 mod man;
+mod peering;
 mod serve;
+mod share;
 mod show;
+mod up;
 
 use hub::config::LogConfig;
 
@@ -22,10 +26,13 @@ use crate::logs;
 
 /// Runs one command.
 pub(crate) async fn run(command: Command, env: &mut Env) -> Outcome {
-    if env.verbosity > 0 && !matches!(command, Command::Serve(_)) {
+    if env.verbosity > 0 && !matches!(command, Command::Serve(_) | Command::Up(_)) {
         logs::start(&LogConfig::default(), env)?;
     }
     match command {
+        Command::Up(args) => up::run(&args, env).await,
+        Command::Share(args) => share::run(&args, env).await,
+        Command::Get(args) => get::run(&args, env).await,
         Command::Serve(args) => serve::run(&args, env).await,
         Command::Make(args) => make::run(&args, env).await,
         Command::Show(args) => show::run(&args, env),

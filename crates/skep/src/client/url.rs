@@ -47,6 +47,14 @@ impl HubUrl {
         url
     }
 
+    /// The same hub at another address of its machine.
+    #[must_use]
+    pub(crate) fn at(&self, ip: IpAddr) -> Option<Self> {
+        let mut url = self.0.clone();
+        url.set_ip_host(ip).ok()?;
+        Some(Self(url))
+    }
+
     /// Whether the hub is on this machine: by the name `localhost`, or by an address that is this machine's. Other
     /// names are not looked up, for another answer may come when the request is sent.
     #[must_use]

@@ -1,5 +1,5 @@
 mod files;
-mod send;
+pub(super) mod send;
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::env::Env;
 use crate::exit::{Failure, Outcome};
 use crate::format::plain;
 use crate::settings::{Flags, Settings};
-use send::{Fate, Sender};
+use send::{Fate, Sender, Tries};
 
 /// What became of one file.
 struct Report {
@@ -41,7 +41,15 @@ pub(super) async fn run(args: &Add, env: &mut Env) -> Outcome {
     let client = Client::new(&settings, args.timeout)?;
     let files = files::collect(&args.paths, env)?;
     let bar = env.bar(files.len() as u64, "{bar:30} {pos}/{len} {wide_msg}");
-    let mut sender = Sender::new(&client, args);
+    let mut sender = Sender::new(
+        &client,
+        Tries {
+            count: args.tries,
+            delay: args.retry_delay,
+            timeout: args.timeout,
+            created_by: args.created_by.clone(),
+        },
+    );
     let mut tally = Tally::default();
     let mut printer = Printer { json: args.json, printed: 0 };
     for (at, file) in files.iter().enumerate() {

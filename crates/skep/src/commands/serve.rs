@@ -1,6 +1,6 @@
-mod address;
-mod ready;
-mod supervise;
+pub(super) mod address;
+pub(super) mod ready;
+pub(super) mod supervise;
 
 use std::io;
 

@@ -4,12 +4,11 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use wire::metainfo::Metainfo;
 
-use crate::cli::Add;
 use crate::client::{Auth, Body, Client, ClientError};
 
 /// How a hub took a torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(in crate::commands) enum Fate {
     /// It is new.
     Registered,
     /// It was there.
@@ -17,7 +16,7 @@ pub(super) enum Fate {
 }
 
 impl Fate {
-    pub(super) fn word(&self) -> &'static str {
+    pub(in crate::commands) fn word(&self) -> &'static str {
         match self {
             Self::Registered => "registered",
             Self::Known => "known",
@@ -25,10 +24,22 @@ impl Fate {
     }
 }
 
+/// How hard it is tried.
+pub(in crate::commands) struct Tries {
+    /// Times that a torrent is sent at most.
+    pub(in crate::commands) count: u32,
+    /// Between two of them.
+    pub(in crate::commands) delay: Duration,
+    /// The longest wait that a hub may ask for.
+    pub(in crate::commands) timeout: Duration,
+    /// What older trackers are told of who made a torrent that does not say.
+    pub(in crate::commands) created_by: String,
+}
+
 /// Sends torrents to a hub and remembers what the hub is like.
-pub(super) struct Sender<'a> {
+pub(in crate::commands) struct Sender<'a> {
     client: &'a Client,
-    args: &'a Add,
+    tries: Tries,
     auth: Auth,
     /// Whether the hub has no API and is told bare facts, as older trackers are.
     bare: bool,
@@ -36,17 +47,21 @@ pub(super) struct Sender<'a> {
 }
 
 impl<'a> Sender<'a> {
-    pub(super) fn new(client: &'a Client, args: &'a Add) -> Self {
-        Self { client, args, auth: Auth::Nobody, bare: false, silent: false }
+    pub(in crate::commands) fn new(client: &'a Client, tries: Tries) -> Self {
+        Self { client, tries, auth: Auth::Nobody, bare: false, silent: false }
     }
 
     /// Whether the hub gave no sign of life in all tries of the last torrent.
-    pub(super) fn is_silent(&self) -> bool {
+    pub(in crate::commands) fn is_silent(&self) -> bool {
         self.silent
     }
 
     /// Registers one torrent, in as many tries as are allowed.
-    pub(super) async fn send(&mut self, bytes: Vec<u8>, metainfo: &Metainfo) -> Result<Fate, ClientError> {
+    pub(in crate::commands) async fn send(
+        &mut self,
+        bytes: Vec<u8>,
+        metainfo: &Metainfo,
+    ) -> Result<Fate, ClientError> {
         let mut tried = 0;
         loop {
             let error = match self.attempt(&bytes, metainfo).await {
@@ -58,7 +73,7 @@ impl<'a> Sender<'a> {
             }
             tried += 1;
             self.silent = error.is_silence();
-            match self.wait(&error).filter(|_| tried < self.args.tries) {
+            match self.wait(&error).filter(|_| tried < self.tries.count) {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => return Err(error),
             }
@@ -99,8 +114,8 @@ impl<'a> Sender<'a> {
 
     /// How long to wait before the next try; `None` if there is no use in one.
     fn wait(&self, error: &ClientError) -> Option<Duration> {
-        let wait = error.retry_after().unwrap_or_default().max(self.args.retry_delay);
-        let bearable = wait <= self.args.timeout.max(self.args.retry_delay);
+        let wait = error.retry_after().unwrap_or_default().max(self.tries.delay);
+        let bearable = wait <= self.tries.timeout.max(self.tries.delay);
         (error.is_passing() && bearable).then_some(wait)
     }
 
@@ -112,7 +127,7 @@ impl<'a> Sender<'a> {
             "size": metainfo.size(),
             "piece_length": metainfo.piece_length(),
             "comment": metainfo.comment().unwrap_or_default(),
-            "created_by": metainfo.created_by().unwrap_or(&self.args.created_by),
+            "created_by": metainfo.created_by().unwrap_or(&self.tries.created_by),
             "creation_date": metainfo.creation_date(),
         })
     }

@@ -1,7 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 /// The addresses of `bound` as URLs that others can use, each once.
-pub(super) fn urls(scheme: &str, bound: &[SocketAddr], path: &str) -> Vec<String> {
+pub(in crate::commands) fn urls(scheme: &str, bound: &[SocketAddr], path: &str) -> Vec<String> {
     let mut urls = Vec::new();
     for address in bound {
         let url = format!("{scheme}://{}{path}", SocketAddr::new(reachable(address.ip()), address.port()));
@@ -14,7 +14,7 @@ pub(super) fn urls(scheme: &str, bound: &[SocketAddr], path: &str) -> Vec<String
 
 /// An address to be reached at: for "all of them" the one from which this machine would talk to others, or loopback if
 /// there is no way to others.
-fn reachable(ip: IpAddr) -> IpAddr {
+pub(in crate::commands) fn reachable(ip: IpAddr) -> IpAddr {
     if !ip.is_unspecified() {
         return ip;
     }

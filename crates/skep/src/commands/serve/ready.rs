@@ -9,7 +9,7 @@ use crate::atomic;
 use crate::exit::Failure;
 
 /// A file that tells supervisors and tests that all sockets are bound, and where. It goes away with this.
-pub(super) struct ReadyFile {
+pub(in crate::commands) struct ReadyFile {
     path: PathBuf,
     text: String,
 }
@@ -24,7 +24,7 @@ struct Ready<'a> {
 }
 
 impl ReadyFile {
-    pub(super) fn write(path: &Path, bound: &Bound) -> Result<Self, Failure> {
+    pub(in crate::commands) fn write(path: &Path, bound: &Bound) -> Result<Self, Failure> {
         let ready = Ready { pid: std::process::id(), http: &bound.http, udp: &bound.udp, ws: &bound.ws };
         let refuse = |error: io::Error| {
             Failure::Misuse(format!("cannot write the ready file {}: {error}", path.display()))

@@ -5,10 +5,10 @@ use crate::env::Listening;
 use crate::exit::{Failure, Outcome};
 
 /// How long a hub may take to stop.
-pub(super) const STOP_MAX: Duration = Duration::from_secs(5);
+pub(in crate::commands) const STOP_MAX: Duration = Duration::from_secs(5);
 
 /// What runs until it is stopped.
-pub(super) trait Service {
+pub(in crate::commands) trait Service {
     type Fault: Display;
 
     /// Waits until somebody asks it itself to stop.
@@ -32,7 +32,11 @@ impl Service for hub::Hub {
 
 /// Lets `service` run until it is asked to stop, and stops it; a second request, or its taking longer than `stop_max`,
 /// ends the waiting.
-pub(super) async fn supervise<S: Service>(service: S, stop: &mut Listening, stop_max: Duration) -> Outcome {
+pub(in crate::commands) async fn supervise<S: Service>(
+    service: S,
+    stop: &mut Listening,
+    stop_max: Duration,
+) -> Outcome {
     tokio::select! {
         () = stop.next() => (),
         () = service.stop_requested() => (),

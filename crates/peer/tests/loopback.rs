@@ -1,0 +1,201 @@
+//! Nodes on this machine that give each other what they have.
+
+#![expect(clippy::unwrap_used, reason = "a test's panic is its report")]
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::Source;
+use peer::node::{Node, Options, Phase};
+use sha1::{Digest, Sha1};
+use swarm::{Endpoint, Port};
+use wire::metainfo::{Builder, Content, Metainfo};
+
+/// How long anything may take here, on a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const PIECE_BYTES: usize = 256 << 10;
+
+/// A folder of files that make the edges of pieces and files meet in every way, 8 MiB in all, and its torrent.
+struct Shared {
+    folder: tempfile::TempDir,
+    torrent: Arc<Metainfo>,
+}
+
+impl Shared {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let files: Vec<(Vec<&str>, usize)> = vec![
+            (vec!["a", "one byte"], 1),
+            (vec!["a", "deep", "er", "größe 大.bin"], 3 << 20),
+            (vec!["b", "empty"], 0),
+            (vec!["b", "two pieces"], 2 * PIECE_BYTES),
+            (vec!["c"], (9 << 19) + 12_345),
+            (vec!["last, empty"], 0),
+        ];
+        let mut payload = Vec::new();
+        for (path, bytes) in &files {
+            let data: Vec<u8> = (0..*bytes).map(|_| rand::random()).collect();
+            let path = path.iter().fold(folder.path().join("data set"), |path, part| path.join(part));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, &data).unwrap();
+            payload.extend(data);
+        }
+        let list = files
+            .iter()
+            .map(|(path, bytes)| (path.iter().map(|part| part.to_string()).collect(), *bytes as u64));
+        let mut bytes = Vec::new();
+        let builder = Builder {
+            name: "data set".to_owned(),
+            content: Content::Folder(list.collect()),
+            piece_length: PIECE_BYTES as u64,
+            pieces: payload.chunks(PIECE_BYTES).flat_map(|piece| Sha1::digest(piece).to_vec()).collect(),
+            ..Builder::default()
+        };
+        builder.encode(&mut bytes);
+        Self { folder, torrent: Arc::new(Metainfo::decode(&bytes).unwrap()) }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("data set")
+    }
+}
+
+fn node() -> Node {
+    Node::start(Options::default()).unwrap()
+}
+
+fn endpoint(node: &Node) -> Endpoint {
+    Endpoint::new(Ipv4Addr::LOCALHOST.into(), Port::new(node.port()).unwrap())
+}
+
+async fn whole(node: &Node, torrent: &Metainfo) -> Result<PathBuf, String> {
+    let hash = torrent.info_hash();
+    match tokio::time::timeout(PATIENCE, node.whole(hash)).await {
+        Ok(done) => done,
+        Err(_) => panic!("not whole in time: {:?}", node.status(hash)),
+    }
+}
+
+fn assert_same(a: &Path, b: &Path) {
+    let names = |folder: &Path| {
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(a), names(b), "in {}", b.display());
+    for name in names(a) {
+        let (a, b) = (a.join(&name), b.join(&name));
+        if a.is_dir() {
+            assert_same(&a, &b);
+        } else {
+            assert!(fs::read(&a).unwrap() == fs::read(&b).unwrap(), "{} differs", b.display());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_goes_from_one_node_to_another() {
+    let shared = Shared::new();
+    let (seeder, leecher, folder) = (node(), node(), tempfile::tempdir().unwrap());
+    let hash = seeder.share(shared.torrent.clone(), shared.path()).await.unwrap();
+    assert_eq!(leecher.fetch(shared.torrent.clone(), folder.path()).await.unwrap(), hash);
+    leecher.add_peers(hash, Source::Person, &[endpoint(&seeder)]);
+
+    let path = whole(&leecher, &shared.torrent).await.unwrap();
+    assert_eq!(path, folder.path().join("data set"));
+    assert_same(&shared.path(), &path);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left over");
+    let status = leecher.status(hash).unwrap();
+    assert_eq!((status.stats.left, status.phase), (0, Phase::Whole(path)));
+    assert_eq!(status.stats.downloaded, shared.torrent.size());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_info_hash_is_enough() {
+    let shared = Shared::new();
+    let (seeder, leecher, folder) = (node(), node(), tempfile::tempdir().unwrap());
+    let hash = seeder.share(shared.torrent.clone(), shared.path()).await.unwrap();
+    leecher.fetch_described(hash, folder.path());
+    leecher.add_peers(hash, Source::Person, &[endpoint(&seeder)]);
+    assert_same(&shared.path(), &whole(&leecher, &shared.torrent).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_damaged_is_fetched_again_and_the_rest_is_not() {
+    let shared = Shared::new();
+    let (seeder, folder) = (node(), tempfile::tempdir().unwrap());
+    let hash = seeder.share(shared.torrent.clone(), shared.path()).await.unwrap();
+    let first = node();
+    first.fetch(shared.torrent.clone(), folder.path()).await.unwrap();
+    first.add_peers(hash, Source::Person, &[endpoint(&seeder)]);
+    let path = whole(&first, &shared.torrent).await.unwrap();
+    first.stop().await;
+    drop(first);
+
+    let damaged = path.join("c");
+    let mut data = fs::read(&damaged).unwrap();
+    data[1 << 20] ^= 1;
+    fs::write(&damaged, data).unwrap();
+    let second = node();
+    second.fetch(shared.torrent.clone(), folder.path()).await.unwrap();
+    assert_eq!(second.status(hash).unwrap().stats.left, PIECE_BYTES as u64);
+    second.add_peers(hash, Source::Person, &[endpoint(&seeder)]);
+    assert_same(&shared.path(), &whole(&second, &shared.torrent).await.unwrap());
+    assert_eq!(second.status(hash).unwrap().stats.downloaded, PIECE_BYTES as u64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_fetch_feed_each_other() {
+    let shared = Shared::new();
+    let seeder = node();
+    let hash = seeder.share(shared.torrent.clone(), shared.path()).await.unwrap();
+    let leechers: Vec<_> = (0..3).map(|_| (node(), tempfile::tempdir().unwrap())).collect();
+    for (leecher, folder) in &leechers {
+        leecher.fetch(shared.torrent.clone(), folder.path()).await.unwrap();
+    }
+    let all: Vec<Endpoint> =
+        leechers.iter().map(|(leecher, _)| endpoint(leecher)).chain([endpoint(&seeder)]).collect();
+    for (leecher, _) in &leechers {
+        leecher.add_peers(hash, Source::Person, &all);
+    }
+    for (leecher, _) in &leechers {
+        assert_same(&shared.path(), &whole(leecher, &shared.torrent).await.unwrap());
+    }
+    let uploaded = seeder.status(hash).unwrap().stats.uploaded;
+    assert!(uploaded < 2 * shared.torrent.size(), "the seeder sent {uploaded} bytes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_changed_is_not_shared() {
+    let shared = Shared::new();
+    fs::write(shared.path().join("b").join("two pieces"), "changed").unwrap();
+    let problem = node().share(shared.torrent.clone(), shared.path()).await.unwrap_err();
+    assert!(problem.to_string().contains("two pieces"), "{problem}");
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_goes_away_pauses_its_torrent_and_no_other() {
+    let (gone, stays) = (Shared::new(), Shared::new());
+    let (seeder, leecher, folder) = (node(), node(), tempfile::tempdir().unwrap());
+    let hash = seeder.share(gone.torrent.clone(), gone.path()).await.unwrap();
+    seeder.share(stays.torrent.clone(), stays.path()).await.unwrap();
+    fs::remove_dir_all(gone.path()).unwrap();
+    leecher.fetch(gone.torrent.clone(), folder.path()).await.unwrap();
+    leecher.add_peers(hash, Source::Person, &[endpoint(&seeder)]);
+    let mut phases = seeder.phases(hash).unwrap();
+    let paused = phases.wait_for(|phase| matches!(phase, Phase::Paused(_)));
+    let why = tokio::time::timeout(PATIENCE, paused).await.unwrap().unwrap().clone();
+    assert!(format!("{why:?}").contains("cannot read"), "{why:?}");
+    leecher.stop().await;
+
+    let (leecher, folder) = (node(), tempfile::tempdir().unwrap());
+    leecher.fetch(stays.torrent.clone(), folder.path()).await.unwrap();
+    leecher.add_peers(stays.torrent.info_hash(), Source::Person, &[endpoint(&seeder)]);
+    assert_same(&stays.path(), &whole(&leecher, &stays.torrent).await.unwrap());
+}

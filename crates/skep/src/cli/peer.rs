@@ -1,0 +1,184 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueHint};
+
+use super::{AdminArgs, ConfigArgs, HubArgs, StateArgs, seconds};
+
+/// How this machine takes part in swarms.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Peer")]
+pub(crate) struct PeerArgs {
+    /// Port where other peers connect; 0 is any free port
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub(crate) peer_port: u16,
+
+    /// Upload at most this much a second: bytes, or with K, M or G (of 1024)
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub(crate) limit_up: Option<u64>,
+}
+
+/// Share files and folders: hub and peer in one
+///
+/// Starts a hub, hashes each path, puts it into the hub's catalogue and shares it until Ctrl-C. Any BitTorrent client
+/// can fetch it; `skep get NAME -t HOST:PORT` does on other machines.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep up ./dataset
+  skep up ./dataset ./models --limit-up 50M")]
+pub(crate) struct Up {
+    /// Files and folders to share, each as a torrent of its own
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// Address and port of the hub for HTTP and UDP; repeat it for several. Port 0 is any free port
+    /// [env: SKEP_LISTEN] [default: 0.0.0.0:6969 and [::]:6969]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Vec<SocketAddr>,
+
+    /// Write a JSON file with the process's id and the bound addresses once everything is shared; it is removed when
+    /// the sharing stops
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) ready_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) peer: PeerArgs,
+
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+}
+
+/// Share files and folders through a hub that runs already
+///
+/// Hashes each path, puts it into the hub's catalogue and shares it until Ctrl-C.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep share ./dataset
+  skep share ./dataset -t hub.example:6969 --limit-up 20M")]
+pub(crate) struct Share {
+    /// Files and folders to share, each as a torrent of its own
+    #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// Let clients learn of peers from the hub only (BEP 27)
+    #[arg(short, long)]
+    pub(crate) private: bool,
+
+    /// Write a JSON file with the process's id once everything is shared; it is removed when the sharing stops
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) ready_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) peer: PeerArgs,
+
+    #[command(flatten)]
+    pub(crate) hub: HubArgs,
+
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+}
+
+/// Fetch torrents, by name or otherwise
+///
+/// Each WHAT is a name in the hub's catalogue, an info hash, a magnet link, or the path or address of a .torrent file.
+/// What has come is verified piece by piece; what is there from before is hashed and kept. When something is complete
+/// its path is printed, and it is shared until Ctrl-C unless told otherwise.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep get dataset -t hub.example:6969
+  skep get dataset -o ~/data --no-seed
+  skep get 'magnet:?xt=urn:btih:…' --seed-ratio 2
+
+Exits with 1 if anything could not be fetched, or on Ctrl-C before everything was; the same command goes on later.")]
+pub(crate) struct Get {
+    /// Names, info hashes, magnet links, .torrent files or their addresses
+    #[arg(required = true, value_name = "WHAT")]
+    pub(crate) what: Vec<String>,
+
+    /// Folder to put everything into [default: the working directory]
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Exit as soon as everything is there
+    #[arg(long, conflicts_with_all = ["seed_for", "seed_ratio"])]
+    pub(crate) no_seed: bool,
+
+    /// Seconds to share after everything is there
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) seed_for: Option<Duration>,
+
+    /// Share until so many times the size has been uploaded
+    #[arg(long, value_name = "RATIO", value_parser = ratio)]
+    pub(crate) seed_ratio: Option<f64>,
+
+    /// Download at most this much a second: bytes, or with K, M or G (of 1024)
+    #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "Peer")]
+    pub(crate) limit_down: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) peer: PeerArgs,
+
+    #[command(flatten)]
+    pub(crate) hub: HubArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+/// `500`, `64K`, `20M` or `1.5G` bytes a second.
+fn rate(text: &str) -> Result<u64, String> {
+    let expected = || "bytes a second are expected, as 500000, 500K, 20M or 1G".to_owned();
+    let digits = text.trim_end_matches(['K', 'M', 'G', 'k', 'm', 'g']);
+    let unit: u32 = match text.get(digits.len()..).unwrap_or_default().to_ascii_uppercase().as_str() {
+        "" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        _ => return Err(expected()),
+    };
+    let bytes = digits.parse::<f64>().map_err(|_| expected())? * f64::from(unit);
+    if !(1.0..=RATE_MAX).contains(&bytes) {
+        return Err(expected());
+    }
+    Duration::try_from_secs_f64(bytes).map(|whole| whole.as_secs()).map_err(|_| expected())
+}
+
+/// The highest rate that may be named, in bytes a second: a terabyte, above which there is no limit.
+const RATE_MAX: f64 = 1e12;
+
+fn ratio(text: &str) -> Result<f64, String> {
+    let ratio = text.parse::<f64>().ok().filter(|ratio| (0.0..=1e6).contains(ratio));
+    ratio.ok_or_else(|| "a number from 0 is expected, as 1.5".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_have_units() {
+        let read = |text| rate(text).ok();
+        assert_eq!(read("500"), Some(500));
+        assert_eq!(read("64K"), Some(64 << 10));
+        assert_eq!(read("1.5m"), Some(3 << 19));
+        for wrong in ["", "K", "0", "-1", "1KK", "1T", "nan", "inf"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+}
