@@ -16,9 +16,9 @@ const WIDTH_DEFAULT: usize = 100;
 /// Everything around a command that it reads or writes, but for files and sockets.
 pub struct Env {
     /// Results.
-    pub stdout: Box<dyn Write + Send>,
+    pub stdout: Box<dyn Write + Send + Sync>,
     /// Progress, warnings and errors.
-    pub stderr: Box<dyn Write + Send>,
+    pub stderr: Box<dyn Write + Send + Sync>,
     /// What the two are connected to.
     pub terminal: Terminal,
     /// Environment variables.
@@ -57,8 +57,8 @@ pub enum StopRequests {
 impl Env {
     /// An environment that writes to `stdout` and `stderr`, which are no terminals, and knows nothing else.
     pub fn new(
-        stdout: impl Write + Send + 'static,
-        stderr: impl Write + Send + 'static,
+        stdout: impl Write + Send + Sync + 'static,
+        stderr: impl Write + Send + Sync + 'static,
         cwd: PathBuf,
     ) -> Self {
         Self {
