@@ -48,10 +48,10 @@ pub(super) fn start(args: &PeerArgs, limit_down: Option<u64>) -> Result<Node, Fa
 pub(super) async fn announce_url(client: &Client) -> String {
     let hub = client.hub();
     let other = hub.at(address::reachable(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
-    if let Some(other) = other.filter(|other| hub.is_this_machine() && other != hub) {
-        if answers(&other).await {
-            return other.join("announce").to_string();
-        }
+    if let Some(other) = other.filter(|other| hub.is_this_machine() && other != hub)
+        && answers(&other).await
+    {
+        return other.join("announce").to_string();
     }
     hub.join("announce").to_string()
 }
