@@ -109,9 +109,6 @@ impl Torrent {
         now: Micros,
         session: &mut Session,
     ) {
-        if !is_first {
-            return self.disconnect(key, Reason::Violation("it said what it has twice"), now, session);
-        }
         let Some(content) = &self.content else {
             if let Some(peer) = self.roster.get(key) {
                 peer.early.bitfield(bits);
@@ -119,6 +116,10 @@ impl Torrent {
             return;
         };
         match Bits::from_bitfield(bits, content.layout.pieces()) {
+            // aria2 says so what it got since, where a `have` for each would be longer.
+            Some(has) if !is_first => {
+                has.iter().for_each(|piece| self.receive_have(key, piece, now, session));
+            }
             Some(has) => self.learn(key, has, now, session),
             None => {
                 self.disconnect(key, Reason::Violation("its bitfield has the wrong length"), now, session);

@@ -1,6 +1,8 @@
 mod find;
 mod watch;
 
+use std::path::Path;
+
 use crate::cli::Get;
 use crate::client::{Client, TIMEOUT_DEFAULT};
 use crate::env::Env;
@@ -22,8 +24,9 @@ pub(super) async fn run(args: &Get, env: &mut Env) -> Outcome {
     let folder = args.output.as_ref().map_or_else(|| env.cwd.clone(), |folder| env.path(folder));
     let mut found = Vec::new();
     for what in &args.what {
+        let path = env.path(Path::new(what));
         tokio::select! {
-            one = find::find(what, &client, args.hub.tracker.is_some(), env) => found.push(one?),
+            one = find::find(what, &path, &client, args.hub.tracker.is_some()) => found.push(one?),
             () = stop.next() => return Err(Failure::Failed("interrupted before anything was fetched".to_owned())),
         }
     }

@@ -1,5 +1,6 @@
 //! What a person means by a WHAT.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use reqwest::Url;
@@ -9,7 +10,6 @@ use wire::metainfo::Metainfo;
 
 use crate::client::{Client, Torrent};
 use crate::commands::peering;
-use crate::env::Env;
 use crate::exit::Failure;
 use crate::format::plain;
 
@@ -39,29 +39,34 @@ pub(super) enum Source {
 }
 
 /// Finds out what `what` is. `hub_named`: a person named the hub, so that it is asked for peers of any torrent.
-pub(super) async fn find(what: &str, client: &Client, hub_named: bool, env: &Env) -> Result<Found, Failure> {
-    let hub = async || vec![client.hub().join("announce").to_string()];
+/// `path`: where the file would be, if it is one.
+pub(super) async fn find(
+    what: &str,
+    path: &Path,
+    client: &Client,
+    hub_named: bool,
+) -> Result<Found, Failure> {
+    let hub = || vec![client.hub().join("announce").to_string()];
     if what.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:")) {
         let magnet = Magnet::decode(what).map_err(Failure::misuse)?;
         let mut tiers: Vec<Vec<String>> = magnet.trackers.iter().map(|url| vec![url.clone()]).collect();
         if hub_named || tiers.is_empty() {
-            tiers.insert(0, hub().await);
+            tiers.insert(0, hub());
         }
         let peers = magnet.peers.iter().filter_map(|peer| endpoint(peer)).collect();
         let name = magnet.name.clone().unwrap_or_else(|| magnet.info_hash.to_string());
         return Ok(Found { source: Source::Hash(magnet.info_hash), name, tiers, peers });
     }
     if let Some(url) = Url::parse(what).ok().filter(|url| matches!(url.scheme(), "http" | "https")) {
-        return torrent(&client.download(url).await?, what, hub_named.then_some(hub().await));
+        return torrent(&client.download(url).await?, what, hub_named.then_some(hub()));
     }
     if let Ok(hash) = what.parse::<InfoHash>() {
         return by_hash(hash, client).await;
     }
-    let path = env.path(std::path::Path::new(what));
     if path.is_file() && what.ends_with(".torrent") {
         let bytes =
-            std::fs::read(&path).map_err(|error| Failure::Failed(format!("cannot read {what}: {error}")))?;
-        return torrent(&bytes, what, hub_named.then_some(hub().await));
+            std::fs::read(path).map_err(|error| Failure::Failed(format!("cannot read {what}: {error}")))?;
+        return torrent(&bytes, what, hub_named.then_some(hub()));
     }
     by_name(what, client).await
 }
