@@ -4,7 +4,7 @@
 
 use std::error::Error;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Instant;
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Each piece is another stretch of the same bytes, so that making them takes no memory and no time.
     let source: Vec<u8> =
-        (0..4 * PIECE_BYTES).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        (0..4 * PIECE_BYTES).map(|at| at.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
     let source = Bytes::from(source);
     let layout = layout(mib, &source)?;
     let disk = Disk::start(&Config::default())?;
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (what, order) in [("blocks in order", 1), ("from four peers in turn", 4)] {
         let (storage, done) = open(&disk, &layout, target.path().join(what))?;
         measure(&format!("write and hash, {what}"), mib, || {
-            write(&disk, &storage, &done, &source, mib, order)
+            write(&disk, &storage, &done, &source, mib, order);
         });
         measure("read", mib, || read(&disk, &storage, &done, mib));
         measure("check", mib, || {
@@ -45,6 +45,30 @@ fn main() -> Result<(), Box<dyn Error>> {
         });
     }
     println!("peak memory {}", status("VmHWM"));
+    drop(disk);
+    idle(target.path())
+}
+
+/// What a thousand torrents of 64 MiB cost that are shared and that nobody asks for.
+fn idle(target: &Path) -> Result<(), Box<dyn Error>> {
+    const TORRENTS: u32 = 1_000;
+    let disk = Disk::start(&Config::default())?;
+    let before = status("VmRSS");
+    let mut torrents = Vec::new();
+    for number in 0..TORRENTS {
+        let pieces: Vec<u8> = number.to_be_bytes().repeat(5 * 64);
+        let path = target.join(number.to_string());
+        std::fs::File::create(&path)?.set_len(64 << 20)?;
+        let metainfo = metainfo(64, pieces)?;
+        let layout = Layout::new(Arc::new(metainfo))?;
+        torrents.push(disk.open(layout, Place::Source(path), |_| true, drop)?);
+    }
+    let descriptors = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    println!(
+        "{} idle torrents: {descriptors} descriptors, memory {before} -> {}",
+        torrents.len(),
+        status("VmRSS")
+    );
     Ok(())
 }
 
@@ -106,6 +130,10 @@ fn open(disk: &Disk, layout: &Layout, target: PathBuf) -> Result<(Storage, Recei
 fn layout(mib: u32, source: &Bytes) -> Result<Layout, Box<dyn Error>> {
     let pieces =
         (0..mib).flat_map(|piece| <[u8; 20]>::from(Sha1::digest(piece_data(source, piece)))).collect();
+    Ok(Layout::new(Arc::new(metainfo(mib, pieces)?))?)
+}
+
+fn metainfo(mib: u32, pieces: Vec<u8>) -> Result<Metainfo, Box<dyn Error>> {
     let content = Content::File(u64::from(mib) << 20);
     let builder = Builder {
         name: "payload".into(),
@@ -116,7 +144,7 @@ fn layout(mib: u32, source: &Bytes) -> Result<Layout, Box<dyn Error>> {
     };
     let mut bytes = Vec::new();
     builder.encode(&mut bytes);
-    Ok(Layout::new(Arc::new(Metainfo::decode(&bytes)?))?)
+    Ok(Metainfo::decode(&bytes)?)
 }
 
 fn piece_data(source: &Bytes, piece: u32) -> Bytes {

@@ -28,7 +28,7 @@ use bytes::Bytes;
 
 pub use budget::{Budget, Room};
 pub use check::{Checked, Progress};
-pub use layout::{Layout, Span};
+pub use layout::{Layout, Span, Unfit};
 pub use pieces::Pieces;
 pub use place::Place;
 pub use pool::Disk;
@@ -80,7 +80,8 @@ pub enum Done {
         begin: u32,
         /// How much, in bytes.
         bytes: u32,
-        /// Whether it is in the file.
+        /// Whether it is in the file. If not, verifying the piece fails too; once the cause is removed,
+        /// [`Storage::check`] says what is there.
         outcome: Result<(), Problem>,
     },
     /// [`Storage::verify`].

@@ -13,7 +13,7 @@ use super::place::{Identity, Standing};
 use super::problem::{Cause, Doing, Problem};
 use super::resume::Saved;
 use super::storage::{FileState, Inner, State};
-use super::{Pieces, READ_BACK_BYTES};
+use super::{Layout, Pieces, READ_BACK_BYTES};
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,12 +62,12 @@ pub(super) fn run(
         let usable = |file: usize| found[file].identity.is_some();
         let unchanged = |file: usize| found[file].unchanged;
         match saved.filter(|_| layout.files_of(piece).all(unchanged)) {
-            Some(saved) if !saved.have.contains(piece) => {}
-            Some(_) => {
+            Some(saved) if saved.have.contains(piece) => {
                 have.insert(piece);
             }
-            None if layout.files_of(piece).all(usable) => suspects.push(piece),
-            None => {}
+            Some(saved) if !saved.begun.contains(piece) => {}
+            _ if layout.files_of(piece).all(usable) => suspects.push(piece),
+            _ => {}
         }
     };
     (0..storage.site.layout().pieces()).for_each(&mut is_there);
@@ -220,8 +220,9 @@ pub(super) fn read_back(
 fn count(storage: &Inner, have: &Pieces) {
     let layout = storage.site.layout();
     let mut guard = storage.state.lock();
-    let State { have: known, files, missing, .. } = &mut *guard;
+    let State { have: known, begun, files, missing, .. } = &mut *guard;
     known.clone_from(have);
+    *begun = Pieces::none(layout.pieces());
     *missing = 0;
     for piece in (0..layout.pieces()).filter(|piece| !have.contains(*piece)) {
         *missing += u32::from(storage.wanted.pieces.contains(piece));
@@ -252,7 +253,7 @@ fn settle(storage: &Inner, found: &[Found], have: &Pieces) -> Result<(), Problem
                     site.take_name(file)?;
                     storage.shared.files.close(super::files::Key { storage: storage.id, file });
                     storage.state.lock().files[file].standing = Standing::Part;
-                } else if wanted {
+                } else if wanted && !(fits && is_undecidable(layout, file)) {
                     let path = site.path(file, Standing::Own);
                     return Err(Problem::new(Doing::Write, path, Cause::InTheWay));
                 } else {
@@ -272,4 +273,10 @@ fn settle(storage: &Inner, found: &[Found], have: &Pieces) -> Result<(), Problem
         }
     }
     Ok(())
+}
+
+/// Whether no hash is of a file's bytes alone. Such a file may be ours though none of its pieces is good; it is left
+/// alone, and compared when its pieces have come.
+fn is_undecidable(layout: &Layout, file: usize) -> bool {
+    layout.pieces_of(file).all(|piece| layout.files_of(piece).any(|other| other != file))
 }

@@ -35,20 +35,39 @@ pub struct Span {
     pub bytes: usize,
 }
 
+/// Why a torrent has no layout.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// It has no version 1 hashes.
+    #[error("the torrent is version 2 only (BEP 52); a version 1 or hybrid one is needed")]
+    NoHashes,
+    /// Messages number pieces, and bytes in a piece, with 32 bits.
+    #[error(
+        "{size} bytes in pieces of {piece_length} are more pieces, or longer ones, than peers can number"
+    )]
+    Pieces {
+        /// All bytes.
+        size: u64,
+        /// Bytes in a piece.
+        piece_length: u64,
+    },
+}
+
 impl Layout {
     /// The layout of a torrent.
     ///
     /// # Errors
     ///
-    /// A sentence, if the torrent has no version 1 hashes, or more pieces than messages can number.
-    pub fn new(metainfo: Arc<Metainfo>) -> Result<Self, String> {
+    /// If it cannot be shared piece by piece, as BEP 3 says.
+    pub fn new(metainfo: Arc<Metainfo>) -> Result<Self, Unfit> {
         let size = metainfo.payload_size();
         let piece_length = metainfo.piece_length();
         let hashes = metainfo.pieces().len() / HASH_BYTES;
-        let number = || format!("{size} bytes in pieces of {piece_length} are too many pieces");
-        let pieces = u32::try_from(size.div_ceil(piece_length)).map_err(|_| number())?;
+        let piece_bytes = u32::try_from(piece_length).map_err(|_| Unfit::Pieces { size, piece_length })?;
+        let pieces = u32::try_from(size.div_ceil(piece_length.max(1)));
+        let pieces = pieces.map_err(|_| Unfit::Pieces { size, piece_length })?;
         if hashes != pieces as usize {
-            return Err("the torrent is version 2 only (BEP 52), which cannot be shared here".to_owned());
+            return Err(Unfit::NoHashes);
         }
         let mut starts = Vec::with_capacity(metainfo.files().len());
         let mut end = 0;
@@ -57,7 +76,6 @@ impl Layout {
             end += file.length;
         }
         let padded = metainfo.files().iter().any(|file| file.pad && file.length > 0);
-        let piece_bytes = u32::try_from(piece_length).map_err(|_| number())?;
         Ok(Self { metainfo, starts: starts.into(), size, piece_bytes, pieces, padded })
     }
 

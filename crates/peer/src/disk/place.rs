@@ -11,13 +11,14 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
-use super::Layout;
 use super::problem::{Cause, Doing, Problem};
+use super::{Layout, READ_BACK_BYTES};
 
 /// Where the files of a torrent live.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,9 +123,9 @@ impl Site {
         let path = self.root().join(&self.parts);
         let parts = self.open_parts(true)?;
         match rustix::fs::flock(&parts, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(parts),
             Err(Errno::WOULDBLOCK) => Err(Problem::new(Doing::Open, path, Cause::Locked)),
-            Err(error) => Err(Problem::errno(Doing::Open, &path, error)),
+            // Not all file systems lock folders. Then nobody is kept out, but names are still given to one file only.
+            Ok(()) | Err(_) => Ok(parts),
         }
     }
 
@@ -194,14 +195,43 @@ impl Site {
         fitted.map_err(|error| Problem::errno(Doing::Write, &self.path(file, Standing::Part), error))
     }
 
-    /// Gives a part its own name, which must be free. What it is then.
+    /// Gives a part its own name, which must be free, or that of a file with the same bytes. What it is then.
     pub(super) fn give_name(&self, file: usize) -> Result<Identity, Problem> {
+        let path = self.path(file, Standing::Own);
+        let problem = |error| Problem::errno(Doing::Name, &path, error);
         let (from, part) = self.at(file, Standing::Part, false)?;
         let (to, name) = self.at(file, Standing::Own, true)?;
-        rename_to_free(&from, &part, &to, &name)
-            .and_then(|()| rustix::fs::statat(&to, &name, AtFlags::SYMLINK_NOFOLLOW))
-            .map(|stat| Identity::of(&stat))
-            .map_err(|error| Problem::errno(Doing::Name, &self.path(file, Standing::Own), error))
+        match rename_to_free(&from, &part, &to, &name) {
+            Err(Errno::EXIST) if self.is_there_already(file)? => {
+                rustix::fs::unlinkat(&from, &part, AtFlags::empty()).map_err(problem)?;
+            }
+            renamed => renamed.map_err(problem)?,
+        }
+        let stat = rustix::fs::statat(&to, &name, AtFlags::SYMLINK_NOFOLLOW).map_err(problem)?;
+        Ok(Identity::of(&stat))
+    }
+
+    /// Whether what has a file's name is the same, byte for byte, as its part.
+    fn is_there_already(&self, file: usize) -> Result<bool, Problem> {
+        let io = |error| Problem::io(Doing::Read, &self.path(file, Standing::Own), &error);
+        let own = self.open(file, Standing::Own, false)?;
+        let part = self.open(file, Standing::Part, false)?;
+        let bytes = own.metadata().map_err(io)?.len();
+        if bytes != part.metadata().map_err(io)?.len() {
+            return Ok(false);
+        }
+        let mut buffers = [vec![0; READ_BACK_BYTES], vec![0; READ_BACK_BYTES]];
+        for offset in (0..bytes).step_by(READ_BACK_BYTES) {
+            let length =
+                usize::try_from(bytes - offset).map_or(READ_BACK_BYTES, |rest| rest.min(READ_BACK_BYTES));
+            let [a, b] = &mut buffers;
+            own.read_exact_at(&mut a[..length], offset).map_err(io)?;
+            part.read_exact_at(&mut b[..length], offset).map_err(io)?;
+            if a[..length] != b[..length] {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Makes a file that turned out to be unfinished a part again.
@@ -346,8 +376,17 @@ fn rename_to_free(from: &OwnedFd, name: &OsStr, to: &OwnedFd, new_name: &OsStr) 
     match rustix::fs::renameat_with(from, name, to, new_name, RenameFlags::NOREPLACE) {
         // Not all file systems know the flag. A second name is refused just so where the name is taken.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-            rustix::fs::linkat(from, name, to, new_name, AtFlags::empty())?;
-            rustix::fs::unlinkat(from, name, AtFlags::empty())
+            match rustix::fs::linkat(from, name, to, new_name, AtFlags::empty()) {
+                Ok(()) => rustix::fs::unlinkat(from, name, AtFlags::empty()),
+                // And not all know second names. What is left is to look first.
+                Err(Errno::PERM | Errno::NOSYS | Errno::NOTSUP) => {
+                    match rustix::fs::statat(to, new_name, AtFlags::SYMLINK_NOFOLLOW) {
+                        Err(Errno::NOENT) => rustix::fs::renameat(from, name, to, new_name),
+                        taken => taken.and(Err(Errno::EXIST)),
+                    }
+                }
+                Err(error) => Err(error),
+            }
         }
         done => done,
     }

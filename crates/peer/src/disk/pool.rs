@@ -129,6 +129,7 @@ impl Disk {
             Wanted { files: (0..layout.files().len()).map(&wants).collect(), pieces: layout.wanted(&wants) };
         let state = State {
             have: Pieces::none(layout.pieces()),
+            begun: Pieces::none(layout.pieces()),
             files: vec![Default::default(); layout.files().len()].into(),
             missing: wanted.pieces.count(),
             lock: None,

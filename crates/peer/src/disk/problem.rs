@@ -119,3 +119,24 @@ impl fmt::Display for Problem {
 }
 
 impl std::error::Error for Problem {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_are_sentences() {
+        let says = |errno| Problem::errno(Doing::Write, Path::new("/x/a b"), errno).to_string();
+        for (errno, sentence) in [
+            (Errno::NOSPC, "the disk is full; free some space and resume"),
+            (Errno::DQUOT, "the disk is full; free some space and resume"),
+            (Errno::ACCESS, "permission denied"),
+            (Errno::ROFS, "permission denied"),
+            (Errno::NOENT, "it is not there"),
+            (Errno::NAMETOOLONG, "the name is too long for this file system"),
+            (Errno::IO, "Input/output error (os error 5)"),
+        ] {
+            assert_eq!(says(errno), format!("cannot write `/x/a b`: {sentence}"));
+        }
+    }
+}

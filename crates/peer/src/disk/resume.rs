@@ -1,7 +1,7 @@
 //! What is known of a torrent's files from the last time, so that they need not all be hashed again.
 //!
-//! One file a torrent, replaced as a whole: a magic line, the info hash, the number of pieces and of files, the bitfield,
-//! 33 bytes a file, and the SHA-1 of all that. What is wrong in any way is as good as nothing: everything is hashed.
+//! One file a torrent, replaced as a whole: a magic line, the info hash, the number of pieces and of files, the bitfields
+//! of the pieces that are there and of those that were begun, 33 bytes a file, and the SHA-1 of all that. What is wrong in any way is as good as nothing: everything is hashed.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -24,17 +24,25 @@ const HASH_BYTES: usize = 20;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Saved {
     pub(super) have: Pieces,
+    /// Pieces of which something was written: they may have become complete since, without a change of their files.
+    pub(super) begun: Pieces,
     /// Under which name each file was, and what it was then.
     pub(super) files: Vec<(Standing, Option<Identity>)>,
 }
 
 /// Replaces the state of a torrent.
-pub(super) fn save(folder: &Path, layout: &Layout, have: &Pieces, files: &[FileState]) -> io::Result<()> {
+pub(super) fn save(
+    folder: &Path,
+    layout: &Layout,
+    have: &Pieces,
+    begun: &Pieces,
+    files: &[FileState],
+) -> io::Result<()> {
     let path = path(folder, layout);
     let beside = path.with_extension("resume.new");
     let written = File::create(&beside)
         .and_then(|mut file| {
-            file.write_all(&encode(layout, have, files))?;
+            file.write_all(&encode(layout, have, begun, files))?;
             file.sync_all()
         })
         .and_then(|()| fs::rename(&beside, &path))
@@ -64,16 +72,17 @@ fn path(folder: &Path, layout: &Layout) -> PathBuf {
 
 fn encoded_bytes(layout: &Layout) -> usize {
     let bitfield = layout.pieces().div_ceil(8) as usize;
-    MAGIC.len() + HASH_BYTES + 4 + 4 + bitfield + FILE_BYTES * layout.files().len() + HASH_BYTES
+    MAGIC.len() + HASH_BYTES + 4 + 4 + 2 * bitfield + FILE_BYTES * layout.files().len() + HASH_BYTES
 }
 
-fn encode(layout: &Layout, have: &Pieces, files: &[FileState]) -> Vec<u8> {
+fn encode(layout: &Layout, have: &Pieces, begun: &Pieces, files: &[FileState]) -> Vec<u8> {
     let mut out = Vec::with_capacity(encoded_bytes(layout));
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(layout.info_hash().as_bytes());
     out.extend_from_slice(&layout.pieces().to_le_bytes());
     out.extend_from_slice(&file_count(layout).to_le_bytes());
     out.extend_from_slice(have.as_bytes());
+    out.extend_from_slice(begun.as_bytes());
     for file in files {
         let standing = match (file.standing, file.identity) {
             (Standing::Part, Some(_)) => 1,
@@ -101,13 +110,16 @@ fn decode(bytes: &[u8], layout: &Layout) -> Option<Saved> {
     let body = body.strip_prefix(MAGIC)?.strip_prefix(layout.info_hash().as_bytes())?;
     let body = body.strip_prefix(&layout.pieces().to_le_bytes())?;
     let body = body.strip_prefix(&file_count(layout).to_le_bytes())?;
-    let (bitfield, body) = body.split_at_checked(layout.pieces().div_ceil(8) as usize)?;
+    let bitfield_bytes = layout.pieces().div_ceil(8) as usize;
+    let (have, body) = body.split_at_checked(bitfield_bytes)?;
+    let (begun, body) = body.split_at_checked(bitfield_bytes)?;
+    let bitfield = |bytes| Pieces::from_bytes(bytes, layout.pieces());
     let (records, rest) = body.as_chunks::<FILE_BYTES>();
     if records.len() != layout.files().len() || !rest.is_empty() {
         return None;
     }
     let files = records.iter().map(record).collect::<Option<_>>()?;
-    Some(Saved { have: Pieces::from_bytes(bitfield, layout.pieces())?, files })
+    Some(Saved { have: bitfield(have)?, begun: bitfield(begun)?, files })
 }
 
 fn record(bytes: &[u8; FILE_BYTES]) -> Option<(Standing, Option<Identity>)> {

@@ -49,6 +49,8 @@ pub(super) struct Wanted {
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) have: Pieces,
+    /// Pieces of which something was written since the check.
+    pub(super) begun: Pieces,
     pub(super) files: Box<[FileState]>,
     /// Wanted pieces that are missing.
     pub(super) missing: u32,
@@ -108,7 +110,7 @@ impl Storage {
     ///
     /// What [`save`](Self::save) wrote into `state_dir` is believed of files that have not changed since. Without it
     /// all that is there is hashed, on all cores; one torrent is checked at a time. `progress` is called now and then,
-    /// on any thread, and may break the check off.
+    /// on any thread, and may break the check off. Nothing else should be asked for while it runs.
     ///
     /// # Errors
     ///
@@ -147,7 +149,9 @@ impl Storage {
                 file.identity = inner.site.look(index, Standing::Part).ok().flatten();
             }
         }
-        resume::save(state_dir, self.layout(), &have, &files)
+        // Last: what is begun later changes a file that was looked at before.
+        let begun = inner.state.lock().begun.clone();
+        resume::save(state_dir, self.layout(), &have, &begun, &files)
             .map_err(|error| Problem::io(Doing::Save, state_dir, &error))
     }
 
@@ -213,13 +217,15 @@ impl Inner {
     fn open(&self, file: usize, standing: Standing, write: bool) -> Result<File, Problem> {
         let problem = |cause| Problem::new(Doing::Open, self.site.path(file, standing), cause);
         match (standing, write) {
+            (Standing::Absent, false) => Err(problem(Cause::Missing)),
             (Standing::Absent, true) if !self.site.is_source() => {
                 let part = self.site.create_part(file)?;
                 self.state.lock().files[file].standing = Standing::Part;
                 Ok(part)
             }
-            (Standing::Absent, _) => Err(problem(Cause::Missing)),
-            (Standing::Own, true) => Err(problem(Cause::Denied)),
+            (Standing::Absent | Standing::Own, true) => {
+                Err(problem(Cause::Unfit("it is only read, and never written".to_owned())))
+            }
             (standing, write) => self.site.open(file, standing, write),
         }
     }
@@ -243,6 +249,16 @@ impl Inner {
         self.state.lock().have.contains(piece)
     }
 
+    /// Notes that a piece is written to. It is not, and this is false, if it is verified already.
+    pub(super) fn begin(&self, piece: u32) -> bool {
+        let mut state = self.state.lock();
+        let missing = !state.have.contains(piece);
+        if missing {
+            state.begun.insert(piece);
+        }
+        missing
+    }
+
     /// Counts a piece whose hash is right, and gives the files that are complete with it their names.
     pub(super) fn verified(&self, piece: u32) {
         let complete = {
@@ -251,11 +267,11 @@ impl Inner {
             if !state.have.insert(piece) {
                 return;
             }
-            state.missing -= u32::from(self.wanted.pieces.contains(piece));
+            state.missing = state.missing.saturating_sub(u32::from(self.wanted.pieces.contains(piece)));
             let mut complete = Vec::new();
             for file in self.site.layout().files_of(piece) {
                 let entry = &mut state.files[file];
-                entry.missing -= 1;
+                entry.missing = entry.missing.saturating_sub(1);
                 entry.dirty = true;
                 if entry.missing == 0 && entry.standing == Standing::Part && self.wanted.files[file] {
                     complete.push(file);

@@ -13,6 +13,7 @@ use wire::metainfo::{Builder, Content, Metainfo};
 use super::*;
 
 mod attacks;
+mod operations;
 mod restart;
 mod transfer;
 
@@ -91,6 +92,13 @@ impl Bench {
         let config = Config { open_files_max: 4, ..Config::default() };
         let folder = tempfile::tempdir().unwrap();
         Self { folder, disk: Disk::start(&config).unwrap(), layout, payload }
+    }
+
+    /// The same in memory where that can be had, for what would wait for a disk too often.
+    fn in_memory(torrent: (Layout, Vec<u8>), config: &Config) -> Self {
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let (layout, payload) = torrent;
+        Self { folder, disk: Disk::start(config).unwrap(), layout, payload }
     }
 
     fn target(&self) -> PathBuf {

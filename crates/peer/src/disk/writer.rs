@@ -60,8 +60,7 @@ impl Writer {
     /// Writes what was gathered.
     fn write_all(&mut self) {
         let mut writes = mem::take(&mut self.run);
-        // Blocks over one another stay in their order.
-        writes.sort_by_key(|write| (write.storage.id, write.piece, write.begin));
+        sort(&mut writes);
         let mut writes = writes.into_iter().peekable();
         let mut run = Vec::new();
         while let Some(first) = writes.next() {
@@ -151,6 +150,23 @@ impl Writer {
     }
 }
 
+/// Brings neighbors together, unless some blocks lie over others: then the last one that came must win.
+fn sort(writes: &mut [Write]) {
+    let key = |write: &Write| (write.storage.id, write.piece, write.begin);
+    if writes.is_sorted_by_key(key) {
+        return;
+    }
+    let mut ranges: Vec<_> = writes.iter().map(|write| (key(write), write.data.len())).collect();
+    ranges.sort_unstable();
+    let apart = ranges.windows(2).all(|pair| {
+        let [((storage, piece, begin), bytes), (next, _)] = pair else { return true };
+        (*storage, *piece) != (next.0, next.1) || u64::from(*begin) + *bytes as u64 <= u64::from(next.2)
+    });
+    if apart {
+        writes.sort_unstable_by_key(key);
+    }
+}
+
 fn position(write: &Write) -> u64 {
     write.storage.site.layout().position(write.piece, write.begin)
 }
@@ -163,7 +179,7 @@ fn accepted(mut write: Write) -> Option<Write> {
         let bytes = write.data.len();
         let why = format!("piece {} has no {bytes} bytes from {}", write.piece, write.begin);
         Err(Problem::new(Doing::Write, storage.site.root(), Cause::Unfit(why)))
-    } else if storage.has(write.piece) {
+    } else if !storage.begin(write.piece) {
         Ok(())
     } else {
         if layout.is_padded() {

@@ -148,8 +148,8 @@ fn two_processes_do_not_fetch_one_torrent_into_one_folder() {
 }
 
 #[test]
-fn a_name_that_is_too_long_is_said_at_once() {
-    // 255 bytes are what most file systems take; the torrent's own names are never longer.
+fn names_as_long_as_the_file_system_takes_are_kept() {
+    // A torrent's names are never longer than that; a name for the unfinished file would be.
     let name = "n".repeat(255);
     let (layout, payload) = named_torrent(&name, &[(path(&name), 5)], 16_384, None);
     let bench = Bench::new((layout, payload));
@@ -178,7 +178,7 @@ fn a_part_that_is_removed_stops_its_torrent_only() {
 #[test]
 fn a_folder_that_may_not_be_written_is_said() {
     if rustix::process::geteuid().is_root() {
-        eprintln!("skipped: root may write everywhere");
+        lab::skip("root may write everywhere");
         return;
     }
     let bench = Bench::new(awkward());
@@ -227,7 +227,7 @@ impl TinyDisk {
         if done.is_ok_and(|output| output.status.success()) {
             return Some(Self(path.to_owned()));
         }
-        eprintln!("skipped: a small file system can only be mounted by root");
+        lab::skip("only root can mount a small file system");
         None
     }
 }

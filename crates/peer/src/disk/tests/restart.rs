@@ -28,6 +28,21 @@ fn what_was_written_after_the_last_save_is_found() {
 }
 
 #[test]
+fn what_was_written_before_the_last_save_and_verified_after_it_is_kept() {
+    let bench = Bench::new(awkward());
+    let (open, _) = bench.reopen();
+    open.write_piece(&bench.payload, 2);
+    for _ in 0..4 {
+        assert!(matches!(open.done.recv().unwrap(), Done::Written { .. }));
+    }
+    open.storage.save(&bench.state_dir()).unwrap();
+    open.storage.verify(2);
+    assert_eq!(open.hashed(), (2, Ok(true)));
+    drop(open);
+    assert_eq!(bench.reopen().1.have.iter().collect::<Vec<_>>(), [2]);
+}
+
+#[test]
 fn an_unchanged_torrent_is_not_hashed_again() {
     let bench = Bench::new(awkward());
     drop(bench.finished());
@@ -195,4 +210,31 @@ fn what_is_unfinished_can_be_discarded() {
     open.fetch(&bench.payload, [2, 3, 0]);
     open.storage.discard().unwrap();
     assert!(bench.file("exact").exists() && !bench.parts().exists());
+}
+
+#[test]
+fn a_small_file_that_no_hash_tells_apart_is_compared_in_the_end() {
+    for (content, ours) in [(None, true), (Some("other"), false)] {
+        let bench = Bench::new(awkward());
+        let (open, _) = bench.reopen();
+        open.fetch(&bench.payload, [4]);
+        drop(open);
+        // Its piece is bad by the fault of another file, and nothing was saved.
+        flip(&bench.parts().join("6"), 0);
+        if let Some(content) = content {
+            fs::write(bench.file("tiny/1"), content).unwrap();
+        }
+        let before = fs::read(bench.file("tiny/1")).unwrap();
+        let (open, checked) = bench.reopen();
+        assert!(checked.have.is_empty());
+        open.write_piece(&bench.payload, 4);
+        open.storage.verify(4);
+        let named = loop {
+            if let Done::Named { file: 4, outcome } = open.done.recv().unwrap() {
+                break outcome;
+            }
+        };
+        assert_eq!(named.is_ok(), ours, "{named:?}");
+        assert_eq!(fs::read(bench.file("tiny/1")).unwrap(), before);
+    }
 }

@@ -142,10 +142,7 @@ fn only_wanted_files_get_names() {
 #[test]
 fn five_thousand_files_need_few_descriptors() {
     let files: Vec<_> = (0..5_000).map(|n| (path(&format!("{}/{n}", n % 50)), 40 + n % 7)).collect();
-    let (layout, payload) = torrent(&files, 16_384, None);
-    let folder = tempfile::tempdir().unwrap();
-    let disk = Disk::start(&Config::default()).unwrap();
-    let bench = Bench { folder, disk, layout, payload };
+    let bench = Bench::in_memory(torrent(&files, 16_384, None), &Config::default());
     let open = bench.finished();
     assert!(bench.disk.open_files() <= 128, "{}", bench.disk.open_files());
     bench.assert_complete();
@@ -186,4 +183,17 @@ fn a_single_file_may_be_shared_through_a_link() {
         let open = bench.open_at(Place::Source(shared)).unwrap();
         assert!(open.storage.check(None, &no_progress).unwrap().have.is_full());
     }
+}
+
+#[test]
+fn of_blocks_over_one_another_the_last_one_wins() {
+    let bench = Bench::new(torrent(&[], 32_768, Some(&[5; 32_768])));
+    let (open, _) = bench.reopen();
+    // As many as may be in one batch.
+    for _ in 0..20 {
+        open.write(0, 16_384, &[6; 16_384]);
+        open.write(0, 0, &[5; 32_768]);
+    }
+    open.storage.verify(0);
+    assert_eq!(open.hashed(), (0, Ok(true)));
 }
