@@ -3,8 +3,11 @@ use skep::exit::Exit;
 use crate::support::World;
 
 /// What is typed before `--help`, for each help text there is.
-const COMMANDS: [&[&str]; 16] = [
+const COMMANDS: [&[&str]; 19] = [
     &[],
+    &["up"],
+    &["share"],
+    &["get"],
     &["serve"],
     &["make"],
     &["show"],
