@@ -1,7 +1,7 @@
 //! Announcing: telling trackers what we have, and learning from them who else is there.
 //!
 //! [`Trackers`] is what a session has once: the sockets and HTTP clients by which all torrents announce. An
-//! [`Announcer`] is what each torrent has: a task that follows the torrent's [`schedule`], is told of its progress,
+//! [`Announcer`] is what each torrent has: a task that follows the torrent's schedule, is told of its progress,
 //! and tells of peers and of trackers' words through its [`Outcomes`].
 
 mod announcer;
@@ -10,6 +10,8 @@ mod resolve;
 mod schedule;
 mod status;
 mod target;
+#[cfg(test)]
+pub(crate) mod testing;
 mod udp;
 pub(crate) mod words;
 

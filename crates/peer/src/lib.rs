@@ -5,3 +5,4 @@ pub mod disk;
 mod net;
 pub mod node;
 mod percent;
+pub mod webseed;

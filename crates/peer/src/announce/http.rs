@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -9,7 +10,6 @@ use std::time::Duration;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use swarm::Endpoint;
-use tokio::sync::Semaphore;
 use wire::Announce;
 use wire::http::{AnnounceReply, REPLY_BYTES_MAX, RetryIn, decode_announce_reply, encode_announce_query};
 
@@ -17,6 +17,7 @@ use super::schedule::{Answer, Miss};
 use super::target::{Family, Target};
 use super::{SetUpError, resolve, words};
 use crate::percent::percent;
+use turns::Turns;
 
 /// How long a tracker has for its whole answer.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,9 +28,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Redirects that are followed.
 const REDIRECTS_MAX: usize = 5;
 
-/// Announces under way at once, over all torrents: each needs a descriptor.
-const AT_ONCE_MAX: usize = 32;
-
 /// How long a connection is kept for the next torrent's announce.
 const IDLE_TIME_MAX: Duration = Duration::from_secs(15);
 
@@ -38,7 +36,7 @@ const IDLE_TIME_MAX: Duration = Duration::from_secs(15);
 pub(super) struct Http {
     v4: Client,
     v6: Client,
-    permits: Semaphore,
+    turns: Turns,
 }
 
 impl Http {
@@ -58,12 +56,12 @@ impl Http {
                 .pool_idle_timeout(IDLE_TIME_MAX)
                 .pool_max_idle_per_host(2)
                 .build()
-                .map_err(|error| SetUpError(words::causes(&error)))
+                .map_err(|error| SetUpError(words::cause(&error)))
         };
         Ok(Self {
             v4: client(Ipv4Addr::UNSPECIFIED.into())?,
             v6: client(Ipv6Addr::UNSPECIFIED.into())?,
-            permits: Semaphore::new(AT_ONCE_MAX),
+            turns: Turns::default(),
         })
     }
 
@@ -80,10 +78,9 @@ impl Http {
             Family::V4 => &self.v4,
             Family::V6 => &self.v6,
         };
-        // Never closed.
-        let _permit = self.permits.acquire().await;
+        let _turn = self.turns.take(target).await;
         let url = with_query(&target.url, announce, tracker_id);
-        let failed = |error: reqwest::Error| Miss::Failed(words::causes(&error));
+        let failed = |error: reqwest::Error| Miss::Failed(words::cause(&error));
         let mut response = client.get(url).send().await.map_err(failed)?;
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {

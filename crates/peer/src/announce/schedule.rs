@@ -3,7 +3,7 @@
 //! Trackers come in tiers (BEP 12). A **lane** is a list of which one tracker at a time is in use: each tier is a lane;
 //! of a private torrent (BEP 27) all tiers together are one, so that there is one tracker at a time altogether. A lane
 //! stays with a tracker while it answers; when it fails, the next is tried in order, and one that answers moves to the
-//! front of its tier. A tracker is asked on a [`line`] for each address family that its host may have; it has failed
+//! front of its tier. A tracker is asked on a [line](mod@line) for each address family that its host may have; it has failed
 //! when none of them works.
 //!
 //! What is promised, with `now` that does not run backwards:

@@ -100,7 +100,7 @@ impl Target {
     /// The address without what may be secret: scheme, host and port.
     pub(crate) fn name(&self) -> String {
         let scheme = self.url.scheme();
-        let host = self.url.host_str().unwrap_or_default();
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.to_string() };
         match self.url.port() {
             Some(port) => format!("{scheme}://{host}:{port}"),
             None => format!("{scheme}://{host}"),

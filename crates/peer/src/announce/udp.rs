@@ -25,7 +25,7 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How often a request is sent. BEP 15 would go on for two hours; the next tracker of the tier is tried instead, and this
 /// one again after a while.
-const TRIES: u32 = 4;
+const TRIES: u32 = 3;
 
 /// How long the first `stopped` waits: whoever leaves has no time for more.
 const TIMEOUT_LEAVING: Duration = Duration::from_secs(1);
@@ -45,6 +45,18 @@ enum Trouble {
     Miss(Miss),
 }
 
+impl Trouble {
+    /// Whether an announce under a connection id from before may have failed for the id: some trackers say so, in words
+    /// of their own, and some are silent.
+    fn may_be_the_id(&self) -> bool {
+        match self {
+            Self::Silence => true,
+            Self::Miss(Miss::Refused { reason, .. }) => reason.to_ascii_lowercase().contains("connection"),
+            Self::Miss(Miss::Failed(_) | Miss::Absent) => false,
+        }
+    }
+}
+
 impl Udp {
     pub(super) fn new(timeout: Duration) -> Self {
         Self { timeout, v4: OnceCell::new(), v6: OnceCell::new() }
@@ -62,19 +74,19 @@ impl Udp {
         let path = target.path_and_query();
         let base =
             if announce.event == Event::Stopped { self.timeout.min(TIMEOUT_LEAVING) } else { self.timeout };
-        let mut renewed = false;
         for (attempt, address) in (0..TRIES).zip(addresses.iter().cycle()) {
             let line = Line { channel, address: *address, family, wait: base * 2_u32.pow(attempt) };
-            let mut outcome = line.announce(announce, &path).await;
-            if let (Err(Trouble::Miss(Miss::Refused { .. })), false, Some(id)) =
-                (&outcome.1, renewed, outcome.0)
+            let (used, mut outcome) = line.announce(announce, &path).await;
+            if let Some(id) = used
+                && outcome.as_ref().is_err_and(Trouble::may_be_the_id)
             {
                 // The tracker may have forgotten the id, as by a restart.
-                renewed = true;
                 channel.forget(*address, id).await;
-                outcome = line.announce(announce, &path).await;
+                if matches!(outcome, Err(Trouble::Miss(_))) {
+                    outcome = line.announce(announce, &path).await.1;
+                }
             }
-            match outcome.1 {
+            match outcome {
                 Ok(heard) => return Ok(heard),
                 Err(Trouble::Silence) => {}
                 Err(Trouble::Miss(miss)) => return Err(miss),

@@ -20,22 +20,19 @@ fn harmless(char: char) -> char {
     if char.is_control() || turns || matches!(char, '\u{2028}' | '\u{2029}') { ' ' } else { char }
 }
 
-/// An error with its causes, each once, without the URL and its escapes, which nobody reads.
-pub(crate) fn causes(error: &dyn Error) -> String {
-    let mut text = String::new();
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        let words = cause.to_string();
-        let words = words.split(" for url (").next().unwrap_or(&words);
-        if !text.contains(words) {
-            if !text.is_empty() {
-                text.push_str(": ");
-            }
-            text.push_str(words);
-        }
-        next = cause.source();
+/// Why an HTTP exchange failed: the innermost cause, which is the one that a person can do something about.
+pub(crate) fn cause(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return (if error.is_connect() { "no connection in time" } else { "no answer in time" }).to_owned();
     }
-    plain(&text)
+    let mut innermost: &dyn Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    // The URL and its escapes are in the outermost only, and nobody reads them.
+    let words = innermost.to_string();
+    let words = words.split(" for url (").next().unwrap_or(&words);
+    plain(&if error.is_connect() { format!("cannot connect: {words}") } else { words.to_owned() })
 }
 
 #[cfg(test)]

@@ -97,6 +97,11 @@ impl Channel {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn local_port(&self) -> u16 {
+        self.socket.local_addr().unwrap().port()
+    }
+
     fn register(&self, address: SocketAddr, sender: oneshot::Sender<Vec<u8>>) -> Ticket<'_> {
         let mut waiting = self.waiting.lock();
         let transaction = loop {
