@@ -51,7 +51,7 @@ impl Bits {
 
     /// How many pieces there are, in the set or not.
     #[must_use]
-    pub const fn len(&self) -> u32 {
+    pub const fn pieces(&self) -> u32 {
         self.len
     }
 

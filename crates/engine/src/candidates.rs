@@ -67,7 +67,7 @@ impl Candidates {
     /// The next address whose time has come; it is busy from then on.
     pub(crate) fn next(&mut self, now: Micros) -> Option<Endpoint> {
         while let Some(&Reverse((at, endpoint))) = self.queue.peek() {
-            let current = self.known.get(&endpoint).copied();
+            let current = self.known.get(&endpoint);
             let is_due = current.filter(|candidate| candidate.state == State::Waiting(at));
             if is_due.is_some() && at > now {
                 return None;

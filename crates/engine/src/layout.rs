@@ -17,8 +17,8 @@ impl Layout {
     /// pieces than messages can number.
     #[must_use]
     pub fn new(size: u64, piece_bytes: u32) -> Option<Self> {
-        let pieces =
-            size.checked_div(u64::from(piece_bytes))? + u64::from(size % u64::from(piece_bytes) != 0);
+        let pieces = size.checked_div(u64::from(piece_bytes))?
+            + u64::from(!size.is_multiple_of(u64::from(piece_bytes)));
         Some(Self { size, piece_bytes, pieces: u32::try_from(pieces).ok()? })
     }
 

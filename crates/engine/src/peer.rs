@@ -47,7 +47,7 @@ pub struct PeerView {
 }
 
 /// Over how long giving and taking are weighed against each other.
-const RECIPROCITY_WINDOW: Micros = 20 * SECOND;
+const RECIPROCITY_WINDOW: Micros = 10 * SECOND;
 
 /// The unanswered requests of a peer that does not say how many it keeps.
 const REQUESTS_UNSAID: u32 = 250;
@@ -88,6 +88,7 @@ pub(crate) struct Peer {
     /// Nothing was found to ask for; pointless to look until something changes.
     pub(crate) dry: bool,
     pub(crate) snubs_us: bool,
+    pub(crate) asked_nothing_until: Micros,
     pub(crate) on_parole: bool,
     pub(crate) last_block: Micros,
 
@@ -103,6 +104,7 @@ pub(crate) struct Peer {
     pub(crate) shown: Option<Bits>,
     /// Shown, and not asked for yet.
     pub(crate) offered: Vec<u32>,
+    pub(crate) offered_at: Micros,
 
     pub(crate) given: Meter,
     pub(crate) taken: Meter,
@@ -188,6 +190,7 @@ impl Peer {
             suggested: Vec::new(),
             dry: false,
             snubs_us: false,
+            asked_nothing_until: 0,
             on_parole: false,
             last_block: now,
             choked: true,
@@ -198,6 +201,7 @@ impl Peer {
             allowed_by_us: Vec::new(),
             shown: None,
             offered: Vec::new(),
+            offered_at: now,
             given: Meter::new(RECIPROCITY_WINDOW, now),
             taken: Meter::new(RECIPROCITY_WINDOW, now),
             last_heard: now,
@@ -209,7 +213,7 @@ impl Peer {
 
     /// It has everything, or wants nothing more.
     pub(crate) fn is_seed(&self) -> bool {
-        self.has.len() > 0 && self.has.is_full()
+        self.has.pieces() > 0 && self.has.is_full()
     }
 
     /// Takes a request off the list; when it was made.
@@ -221,6 +225,12 @@ impl Peer {
     /// Whether we told it that we have `piece`.
     pub(crate) fn was_shown(&self, piece: u32) -> bool {
         self.shown.as_ref().is_none_or(|shown| shown.has(piece))
+    }
+
+    /// It may download, and has left what it was shown alone for so long that it does not want it: a partial download.
+    pub(crate) fn declines(&self, patience: Micros, now: Micros) -> bool {
+        let idle = !self.choked && self.uploads.is_empty() && self.in_hand == 0;
+        idle && !self.offered.is_empty() && now >= self.offered_at + patience
     }
 
     pub(crate) fn view(&mut self, now: Micros) -> PeerView {

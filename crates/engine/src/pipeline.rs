@@ -15,7 +15,7 @@ const REQUESTS_FIRST: u32 = 6;
 const WINDOW: Micros = SECOND;
 
 /// What a queue holds beyond two round trips, as time at the peer's rate: room for jitter of the sender's turn-taking.
-const SLACK: Micros = 150 * MILLISECOND;
+const SLACK: Micros = 50 * MILLISECOND;
 
 /// How many blocks to ask of a peer ahead of their arrival.
 ///
@@ -45,6 +45,11 @@ impl Pipeline {
     pub(crate) fn arrived(&mut self, bytes: u32, took: Micros, now: Micros) {
         self.meter.add(bytes, now);
         self.round_trip = Some(self.round_trip.map_or(took, |shortest| shortest.min(took)));
+    }
+
+    /// Whether anything ever came.
+    pub(crate) const fn is_proven(&self) -> bool {
+        self.round_trip.is_some()
     }
 
     /// Bytes a second.

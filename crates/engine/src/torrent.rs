@@ -222,7 +222,7 @@ impl Torrent {
     fn go_on(&mut self, now: Micros, session: &mut Session) {
         if self.spread.as_ref().is_some_and(Spread::is_done) {
             self.spread = None;
-            self.show_everything();
+            self.show_everything(now);
         }
         if now >= self.next_round {
             self.round(now, session);

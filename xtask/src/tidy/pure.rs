@@ -9,6 +9,7 @@ struct PureCrate {
 }
 
 const PURE_CRATES: &[PureCrate] = &[
+    PureCrate { folder: "crates/engine", dependencies: &["swarm", "wire"] },
     PureCrate { folder: "crates/swarm", dependencies: &["hashbrown", "rand_core"] },
     PureCrate { folder: "crates/wire", dependencies: &["memchr", "sha1", "sha2", "swarm"] },
 ];
@@ -94,6 +95,7 @@ mod tests {
                 "crates/swarm/src/lib.rs",
                 "// std::fs\nuse std::net::IpAddr;\nlet t = std::time::Instant::now();\n",
             ),
+            ("crates/engine/Cargo.toml", "[dependencies]\nwire.workspace = true\n"),
             ("crates/wire/Cargo.toml", "[dependencies]\nswarm.workspace = true\n"),
         ]);
         assert_eq!(

@@ -55,8 +55,6 @@ pub(crate) struct Picker {
     open_max: usize,
     /// Free blocks of all open pieces.
     free: u32,
-    /// Peers that have everything, which `rarity` does not count.
-    everything: u32,
 }
 
 /// Who wants something to ask for.
@@ -116,7 +114,6 @@ impl Picker {
             open_at: vec![NOT_OPEN; pieces as usize],
             open_max: usize::try_from(fitting).unwrap_or(usize::MAX).max(OPEN_PIECES_MIN),
             free: 0,
-            everything: 0,
         };
         for piece in (0..pieces).filter(|&piece| !have.has(piece)) {
             picker.lacking.insert(piece);
@@ -130,23 +127,15 @@ impl Picker {
         &self.lacking
     }
 
-    /// How many peers have `piece`.
-    pub(crate) fn availability(&self, piece: u32) -> u32 {
-        u32::from(self.rarity.count(piece)) + self.everything
-    }
-
+    /// A peer that has everything is not counted: it makes no piece rarer than another.
     pub(crate) fn peer_came(&mut self, has: &Bits) {
-        if has.is_full() {
-            self.everything += 1;
-        } else {
+        if !has.is_full() {
             has.iter().for_each(|piece| self.rarity.gained(piece, self.priorities[piece as usize]));
         }
     }
 
     pub(crate) fn peer_went(&mut self, has: &Bits) {
-        if has.is_full() {
-            self.everything -= 1;
-        } else {
+        if !has.is_full() {
             has.iter().for_each(|piece| self.rarity.lost(piece, self.priorities[piece as usize]));
         }
     }
@@ -156,7 +145,6 @@ impl Picker {
         if has.is_full() {
             let others = has.iter().filter(|&other| other != piece);
             others.for_each(|other| self.rarity.lost(other, self.priorities[other as usize]));
-            self.everything += 1;
         } else {
             self.rarity.gained(piece, self.priorities[piece as usize]);
         }
@@ -280,12 +268,6 @@ impl Picker {
             self.rarity.insert(piece, self.priorities[piece as usize]);
         }
         senders
-    }
-
-    /// `piece` is there without having been asked for.
-    pub(crate) fn found(&mut self, piece: u32) {
-        self.rarity.remove(piece, self.priorities[piece as usize]);
-        self.lacking.remove(piece);
     }
 
     fn ask_next(&mut self, piece: u32, asker: &Asker<'_>) -> Option<u32> {

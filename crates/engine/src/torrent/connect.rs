@@ -71,7 +71,7 @@ impl Torrent {
         }
         if let Err(reason) = self.check(link, now, session) {
             if let Some(endpoint) = link.dialed {
-                self.candidates.left(endpoint, reason == Reason::Paused, now);
+                self.candidates.left(endpoint, matches!(reason, Reason::Paused | Reason::Full), now);
             }
             return Err(reason);
         }
@@ -89,6 +89,9 @@ impl Torrent {
             self.shake_hands(key);
         }
         self.introduce(key);
+        if self.spread.is_some() {
+            self.fill_slots(now);
+        }
         Ok(key)
     }
 

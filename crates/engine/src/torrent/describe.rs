@@ -24,7 +24,7 @@ impl Torrent {
         for slot in 0..self.roster.slots() {
             let Some(key) = self.roster.key_at(slot) else { continue };
             let Some(peer) = self.roster.get(key) else { continue };
-            match std::mem::take(&mut peer.early).read(have.len()) {
+            match std::mem::take(&mut peer.early).read(have.pieces()) {
                 Some(has) => self.learn(key, has, now, session),
                 None => {
                     self.disconnect(key, Reason::Violation("it has pieces that do not exist"), now, session);
@@ -75,7 +75,12 @@ impl Torrent {
             METADATA_ID => match Metadata::decode(payload) {
                 Ok(metadata) => self.receive_metadata(key, metadata, now),
                 Err(_) => {
-                    self.disconnect(key, Reason::Violation("its metadata message is malformed"), now, session)
+                    self.disconnect(
+                        key,
+                        Reason::Violation("its metadata message is malformed"),
+                        now,
+                        session,
+                    );
                 }
             },
             PEX_ID if !self.is_private() => {

@@ -24,7 +24,7 @@ impl Torrent {
         let Some(picker) = &mut content.picker else { return };
         let Some(peer) = self.roster.get(key) else { return };
         let may_ask = !peer.chokes_us || !peer.allowed_fast.is_empty();
-        if !may_ask || peer.wanted == 0 || peer.dry {
+        if !may_ask || peer.wanted == 0 || peer.dry || now < peer.asked_nothing_until {
             return;
         }
         let target = if peer.snubs_us { 1 } else { peer.pipeline.target(peer.queue_max, now) as usize };
@@ -105,6 +105,7 @@ impl Torrent {
         peer.last_block = now;
         peer.useful_at = now;
         peer.snubs_us = false;
+        peer.asked_nothing_until = 0;
         let ip = peer.ip;
         let receipt = content
             .picker
@@ -160,7 +161,7 @@ impl Torrent {
     }
 
     /// Without the fast extension, a choke drops all requests; with it, each is rejected on its own (BEP 6).
-    pub(super) fn choked_by(&mut self, key: PeerKey, now: Micros) {
+    pub(super) fn choked_by(&mut self, key: PeerKey) {
         let Some(peer) = self.roster.get(key) else { return };
         peer.chokes_us = true;
         let fast = peer.fast;
@@ -168,22 +169,18 @@ impl Torrent {
             picker.disown(key);
         }
         if !fast {
-            self.release_requests(key, false, now);
+            self.release_requests(key);
         }
     }
 
     /// Gives up all requests to a peer, so that others can be asked.
-    pub(super) fn release_requests(&mut self, key: PeerKey, cancel: bool, now: Micros) {
+    pub(super) fn release_requests(&mut self, key: PeerKey) {
         let Some(content) = &mut self.content else { return };
         let Some(peer) = self.roster.get(key) else { return };
         peer.current = None;
         for request in std::mem::take(&mut peer.requests) {
             if let Some(picker) = &mut content.picker {
                 picker.release(request.piece, request.index);
-            }
-            if cancel {
-                self.out.send(key, &Message::Cancel(content.layout.block(request.piece, request.index)));
-                peer.last_said = now;
             }
             self.wake_all = true;
         }

@@ -23,7 +23,7 @@ impl Torrent {
         }
         match message {
             Message::KeepAlive | Message::Port(_) | Message::Unknown { .. } => {}
-            Message::Choke => self.choked_by(key, now),
+            Message::Choke => self.choked_by(key),
             Message::Unchoke => {
                 peer.chokes_us = false;
                 peer.dry = false;
@@ -44,7 +44,9 @@ impl Torrent {
             Message::Bitfield(bits) => self.receive_bitfield(key, bits, is_first, now, session),
             Message::HaveAll => self.receive_all(key, is_first, now, session),
             Message::HaveNone => {
-                if !is_first {
+                if is_first {
+                    self.allow_fast(key);
+                } else {
                     self.disconnect(key, Reason::Violation("it said what it has twice"), now, session);
                 }
             }
@@ -120,7 +122,7 @@ impl Torrent {
             }
             Some(has) => self.learn(key, has, now, session),
             None => {
-                self.disconnect(key, Reason::Violation("its bitfield has the wrong length"), now, session)
+                self.disconnect(key, Reason::Violation("its bitfield has the wrong length"), now, session);
             }
         }
     }
@@ -154,5 +156,6 @@ impl Torrent {
             self.show_interest(key, now);
             self.ask(key, now, session);
         }
+        self.allow_fast(key);
     }
 }

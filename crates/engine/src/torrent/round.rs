@@ -1,4 +1,4 @@
-//! What is done once a second: choking, time-outs, keep-alives, peer exchange.
+//! What is done each round: choking, time-outs, keep-alives, peer exchange.
 
 use swarm::Endpoint;
 use wire::peer::{Message, PexFlags, encode_extended};
@@ -10,8 +10,14 @@ use crate::peer::{Peer, PeerKey};
 use crate::session::Session;
 use crate::time::{Micros, SECOND};
 
-/// How long a peer may leave requests unanswered before others are asked.
+/// How long a peer may leave requests unanswered before others are asked for the same.
 const SNUB_AFTER: Micros = 8 * SECOND;
+
+/// The same for a peer that has never answered one.
+const SNUB_UNPROVEN_AFTER: Micros = 4 * SECOND;
+
+/// How long a peer that leaves requests unanswered is asked for nothing.
+const SNUB_REST: Micros = 20 * SECOND;
 
 /// Silence after which we send a keep-alive: others close after two minutes (BEP 3).
 const KEEP_ALIVE: Micros = 100 * SECOND;
@@ -22,13 +28,16 @@ const SILENCE_MAX: Micros = 150 * SECOND;
 /// How long two peers that have nothing for each other stay connected while others wait for the place.
 const USELESS_MAX: Micros = 60 * SECOND;
 
+/// How long a peer may leave the pieces alone that it is shown before it is shown all.
+const OFFER_PATIENCE: Micros = 3 * SECOND;
+
 /// Pieces that a peer is shown in one round, once the first copy is out: its bytes on the wire must stay few.
 const SHOWN_A_ROUND_MAX: usize = 8_192;
 
 impl Torrent {
     pub(super) fn round(&mut self, now: Micros, session: &mut Session) {
         self.next_round = now + ROUND;
-        self.show_everything();
+        self.show_everything(now);
         for slot in 0..self.roster.slots() {
             if let Some(key) = self.roster.key_at(slot) {
                 self.look_after(key, now, session);
@@ -68,10 +77,12 @@ impl Torrent {
             peer.last_said = now;
             self.out.send(key, &Message::KeepAlive);
         }
-        if !peer.requests.is_empty() && now >= peer.last_block + SNUB_AFTER {
+        let patience = if peer.pipeline.is_proven() { SNUB_AFTER } else { SNUB_UNPROVEN_AFTER };
+        if !peer.requests.is_empty() && now >= peer.last_block + patience {
+            // What it was asked for is not cancelled: a slow peer is better than none, and it may be the only one.
             peer.snubs_us = true;
-            peer.last_block = now;
-            self.release_requests(key, true, now);
+            peer.asked_nothing_until = now + SNUB_REST;
+            self.release_requests(key);
         }
         let both_full = self.content.as_ref().is_some_and(|content| content.have.is_full());
         if both_full && self.roster.get(key).is_some_and(|peer| peer.is_seed()) {
@@ -79,10 +90,13 @@ impl Torrent {
         }
     }
 
-    /// Once the first copy is out, hides nothing any more.
-    pub(super) fn show_everything(&mut self) {
-        let (None, Some(content)) = (&self.spread, &self.content) else { return };
+    /// Once the first copy is out, hides nothing any more; before that, nothing from those that want other pieces.
+    pub(super) fn show_everything(&mut self, now: Micros) {
+        let Some(content) = &self.content else { return };
         for peer in self.roster.iter_mut() {
+            if self.spread.is_some() && !peer.declines(OFFER_PATIENCE, now) {
+                continue;
+            }
             let Some(shown) = &mut peer.shown else { continue };
             let hidden = content.have.iter().filter(|&piece| !shown.has(piece));
             let next: Vec<u32> = hidden.take(SHOWN_A_ROUND_MAX).collect();

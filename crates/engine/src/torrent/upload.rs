@@ -1,6 +1,8 @@
 //! Serving blocks.
 
-use wire::peer::{Block, Message};
+use std::net::IpAddr;
+
+use wire::peer::{Block, Message, allowed_fast};
 
 use super::Torrent;
 use super::connect::UPLOADS_MAX;
@@ -18,7 +20,10 @@ const IN_HAND_MIN: u32 = 8 * BLOCK_BYTES;
 const IN_HAND_MAX: u32 = 4 << 20;
 
 /// The time that what is in the caller's hands should last, as a part of a second: a cancel cannot reach it there.
-const IN_HAND_PER_SECOND: u64 = 20;
+const IN_HAND_PER_SECOND: u64 = 50;
+
+/// How many pieces a newcomer may have while it is choked.
+const ALLOWED_FAST_PIECES: usize = 5;
 
 impl Torrent {
     pub(super) fn receive_request(&mut self, key: PeerKey, block: Block, now: Micros, session: &mut Session) {
@@ -115,6 +120,22 @@ impl Torrent {
         self.out.send_block(key, block);
     }
 
+    /// Lets a newcomer have a few pieces while it is choked (BEP 6), so that it soon has something to give. Not in a
+    /// young swarm, where everybody is new and the uplink is better spent on few.
+    pub(super) fn allow_fast(&mut self, key: PeerKey) {
+        let Some(content) = &self.content else { return };
+        let Some(peer) = self.roster.get(key) else { return };
+        let pieces = content.layout.pieces();
+        let is_young = self.spread.is_some() || content.have.count() < pieces.div_ceil(2);
+        let is_new = (peer.has.count() as usize) < ALLOWED_FAST_PIECES;
+        let (false, true, true, IpAddr::V4(ip)) = (is_young, is_new, peer.fast, peer.ip) else { return };
+        let set = allowed_fast(ip, &self.identity.info_hash, pieces, ALLOWED_FAST_PIECES);
+        peer.allowed_by_us = set.into_iter().filter(|&piece| content.have.has(piece)).collect();
+        for &piece in &peer.allowed_by_us {
+            self.out.send(key, &Message::AllowedFast(piece));
+        }
+    }
+
     /// Shows an unchoked peer more of what we have, while we are the only seeder.
     pub(super) fn show_more(&mut self, key: PeerKey, now: Micros) {
         let Some(content) = &self.content else { return };
@@ -130,6 +151,7 @@ impl Torrent {
                 shown.insert(piece);
             }
             peer.offered.push(piece);
+            peer.offered_at = now;
             peer.last_said = now;
             self.out.send(key, &Message::Have(piece));
         }

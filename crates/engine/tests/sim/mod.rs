@@ -11,7 +11,7 @@ use engine::{
 use swarm::{Endpoint, InfoHash, PeerId, Port};
 use wire::peer::{Block, FRAME_BYTES_MAX, Message, frame};
 
-pub mod dice;
+pub(crate) mod dice;
 mod naive;
 mod net;
 
@@ -28,36 +28,36 @@ const HASH_RATE: u64 = 2_000_000_000;
 
 /// A swarm to simulate.
 #[derive(Clone)]
-pub struct Setup {
-    pub layout: Layout,
-    pub delay: Micros,
-    pub seed: u64,
-    pub peers: Vec<Spec>,
+pub(crate) struct Setup {
+    pub(crate) layout: Layout,
+    pub(crate) delay: Micros,
+    pub(crate) seed: u64,
+    pub(crate) peers: Vec<Spec>,
 }
 
 /// One peer of it.
 #[derive(Clone)]
-pub struct Spec {
+pub(crate) struct Spec {
     /// Bytes a second.
-    pub up: u64,
-    pub down: u64,
-    pub client: Client,
-    pub fault: Fault,
-    pub seeds: bool,
-    pub joins: Micros,
-    pub leaves: Leaves,
-    pub config: Config,
+    pub(crate) up: u64,
+    pub(crate) down: u64,
+    pub(crate) client: Client,
+    pub(crate) fault: Fault,
+    pub(crate) seeds: bool,
+    pub(crate) joins: Micros,
+    pub(crate) leaves: Leaves,
+    pub(crate) config: Config,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Client {
+pub(crate) enum Client {
     Ours,
     InOrder,
     RarestFirst,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     None,
     /// Sends bad data.
     Liar,
@@ -68,7 +68,7 @@ pub enum Fault {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Leaves {
+pub(crate) enum Leaves {
     Never,
     At(Micros),
     /// Once the others together have every piece.
@@ -76,7 +76,7 @@ pub enum Leaves {
 }
 
 impl Spec {
-    pub fn leecher(up: u64, down: u64) -> Self {
+    pub(crate) fn leecher(up: u64, down: u64) -> Self {
         Self {
             up,
             down,
@@ -89,30 +89,30 @@ impl Spec {
         }
     }
 
-    pub fn seeder(up: u64, down: u64) -> Self {
+    pub(crate) fn seeder(up: u64, down: u64) -> Self {
         Self { seeds: true, ..Self::leecher(up, down) }
     }
 
-    pub fn client(self, client: Client) -> Self {
+    pub(crate) fn client(self, client: Client) -> Self {
         Self { client, ..self }
     }
 
-    pub fn fault(self, fault: Fault) -> Self {
+    pub(crate) fn fault(self, fault: Fault) -> Self {
         Self { fault, ..self }
     }
 
-    pub fn joins(self, joins: Micros) -> Self {
+    pub(crate) fn joins(self, joins: Micros) -> Self {
         Self { joins, ..self }
     }
 
-    pub fn leaves(self, leaves: Leaves) -> Self {
+    pub(crate) fn leaves(self, leaves: Leaves) -> Self {
         Self { leaves, ..self }
     }
 }
 
-pub struct World {
-    pub now: Micros,
-    pub nodes: Vec<Node>,
+pub(crate) struct World {
+    pub(crate) now: Micros,
+    pub(crate) nodes: Vec<Node>,
     layout: Layout,
     delay: Micros,
     heap: BinaryHeap<Reverse<Entry>>,
@@ -120,19 +120,19 @@ pub struct World {
     connections: Vec<Connection>,
     dice: Dice,
     online: Vec<usize>,
-    pub events: u64,
+    pub(crate) events: u64,
 }
 
-pub struct Node {
-    pub spec: Spec,
-    pub alive: bool,
-    pub uploaded: u64,
-    pub finished: Option<Micros>,
-    pub completions: u32,
-    pub verified: Bits,
-    pub banned: BTreeSet<IpAddr>,
-    pub core: Core,
-    pub session: Session,
+pub(crate) struct Node {
+    pub(crate) spec: Spec,
+    pub(crate) alive: bool,
+    pub(crate) uploaded: u64,
+    pub(crate) finished: Option<Micros>,
+    pub(crate) completions: u32,
+    pub(crate) verified: Bits,
+    pub(crate) banned: BTreeSet<IpAddr>,
+    pub(crate) core: Core,
+    pub(crate) session: Session,
     up: Line,
     down: Line,
     tick_at: Micros,
@@ -142,7 +142,7 @@ pub struct Node {
     keys: HashMap<usize, Option<PeerKey>>,
 }
 
-pub enum Core {
+pub(crate) enum Core {
     Ours(Box<Torrent>),
     Naive(Box<Naive>),
 }
@@ -167,7 +167,7 @@ enum What {
 }
 
 impl World {
-    pub fn new(setup: &Setup) -> Self {
+    pub(crate) fn new(setup: &Setup) -> Self {
         let mut world = Self {
             now: 0,
             nodes: Vec::new(),
@@ -192,19 +192,20 @@ impl World {
     }
 
     /// Runs until every honest leecher that stays is done, or until `limit`; whether they are.
-    pub fn run(&mut self, limit: Micros) -> bool {
-        let mut left = self.nodes.iter().filter(|node| node.counts()).count();
+    pub(crate) fn run(&mut self, limit: Micros) -> bool {
+        let mut left = self.nodes.iter().filter(|node| node.counts() && node.finished.is_none()).count();
         while left > 0 {
-            let Some(Reverse(entry)) = self.heap.pop() else { return false };
-            if entry.at > limit {
+            if self.heap.peek().is_none_or(|Reverse(entry)| entry.at > limit) {
                 return false;
             }
+            let Some(Reverse(entry)) = self.heap.pop() else { return false };
             assert!(entry.at >= self.now);
             self.now = entry.at;
             self.events += 1;
             let node = self.step(entry.what);
             if let Some(node) = node
                 && self.nodes[node].finished.is_none()
+                && !self.nodes[node].spec.seeds
                 && self.nodes[node].verified.is_full()
             {
                 self.nodes[node].finished = Some(self.now);
@@ -215,13 +216,13 @@ impl World {
     }
 
     /// When the last honest leecher was done, against the time that a fluid would take.
-    pub fn ratio(&self) -> f64 {
+    pub(crate) fn ratio(&self) -> f64 {
         let last = self.nodes.iter().filter(|node| node.counts()).filter_map(|node| node.finished).max();
         last.unwrap_or(Micros::MAX) as f64 / self.fluid_limit() as f64
     }
 
     /// max(size / seeders' uplink, size / slowest downlink, n · size / all uplinks).
-    pub fn fluid_limit(&self) -> Micros {
+    pub(crate) fn fluid_limit(&self) -> Micros {
         let size = u128::from(self.layout.size()) * u128::from(SECOND);
         let leechers = || self.nodes.iter().filter(|node| !node.spec.seeds);
         let up =
@@ -234,7 +235,7 @@ impl World {
     }
 
     /// What all seeders sent, in copies.
-    pub fn seeder_copies(&self) -> f64 {
+    pub(crate) fn seeder_copies(&self) -> f64 {
         let sent: u64 = self.nodes.iter().filter(|node| node.spec.seeds).map(|node| node.uploaded).sum();
         sent as f64 / self.layout.size() as f64
     }
@@ -336,7 +337,7 @@ impl World {
         let endpoints: Vec<Endpoint> = others.into_iter().map(endpoint).collect();
         match &self.nodes[node].core {
             Core::Ours(_) => {
-                self.tell(node, Event::Addresses { source: Source::Tracker, endpoints: &endpoints }, true)
+                self.tell(node, Event::Addresses { source: Source::Tracker, endpoints: &endpoints }, true);
             }
             Core::Naive(_) => {
                 let room = 40_usize.saturating_sub(self.nodes[node].keys.len());
@@ -368,11 +369,11 @@ impl World {
             .connections
             .iter()
             .any(|link| link.open && both.iter().all(|&node| link.ends.iter().any(|end| end.node == node)));
-        let naive = !fast && known;
+
         if !self.nodes[from].alive {
             return;
         }
-        if !self.nodes[target].alive || naive {
+        if !self.nodes[target].alive || known {
             if let Core::Ours(_) = self.nodes[from].core {
                 self.tell(from, Event::ConnectFailed { endpoint: to }, true);
             }
@@ -494,9 +495,9 @@ impl World {
             Packet::Block { block, good } => self.deliver_block(node, link, block, good),
             Packet::Messages(bytes) => {
                 let mut rest = &bytes[..];
-                while let Some((body, used)) = frame(rest, FRAME_BYTES_MAX).unwrap() {
+                while let Some((body, used)) = frame(rest, FRAME_BYTES_MAX).expect("a right length") {
                     rest = &rest[used..];
-                    self.deliver_message(node, link, Message::decode(body).unwrap());
+                    self.deliver_message(node, link, Message::decode(body).expect("a right message"));
                 }
                 assert!(rest.is_empty(), "actions send whole messages");
                 self.drain(node, true);
@@ -566,6 +567,9 @@ impl World {
     }
 
     fn leave_if_out(&mut self) {
+        if self.nodes.iter().all(|node| node.spec.leaves != Leaves::OneCopyOut) {
+            return;
+        }
         for node in 0..self.nodes.len() {
             let wants = self.nodes[node].alive && self.nodes[node].spec.leaves == Leaves::OneCopyOut;
             let others = || self.nodes.iter().enumerate().filter(|(other, one)| *other != node && one.alive);
@@ -675,9 +679,9 @@ impl Node {
     }
 }
 
-fn endpoint(index: usize) -> Endpoint {
-    let [_, a, b, c] = u32::try_from(index + 1).unwrap().to_be_bytes();
-    Endpoint::new([10, a, b, c].into(), Port::new(6881).unwrap())
+pub(crate) fn endpoint(index: usize) -> Endpoint {
+    let [_, a, b, c] = u32::try_from(index + 1).expect("a small number").to_be_bytes();
+    Endpoint::new([10, a, b, c].into(), Port::new(6881).expect("a port"))
 }
 
 fn index_of(endpoint: Endpoint) -> usize {

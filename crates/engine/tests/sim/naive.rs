@@ -12,9 +12,9 @@ const AHEAD: usize = 16;
 const SLOTS: usize = 4;
 const ROUND: Micros = 5 * SECOND;
 
-pub struct Naive {
+pub(crate) struct Naive {
     layout: Layout,
-    pub have: Bits,
+    pub(crate) have: Bits,
     /// By piece: blocks that are 0 missing, 1 asked for, 2 here.
     blocks: Vec<Vec<u8>>,
     peers: BTreeMap<usize, Other>,
@@ -34,25 +34,25 @@ struct Other {
     given: u64,
 }
 
-pub enum Out {
+pub(crate) enum Out {
     Messages(usize, Vec<u8>),
     Block(usize, Block),
     Verify(u32),
 }
 
 impl Naive {
-    pub fn new(layout: Layout, have: Bits, in_order: bool, seed: u64) -> Self {
+    pub(crate) fn new(layout: Layout, have: Bits, in_order: bool, seed: u64) -> Self {
         let blocks = (0..layout.pieces()).map(|piece| vec![0; layout.blocks(piece) as usize]).collect();
         let counts = vec![0; layout.pieces() as usize];
         let dice = Dice(seed);
         Self { layout, have, blocks, peers: BTreeMap::new(), counts, in_order, next_round: 0, dice }
     }
 
-    pub fn next_timeout(&self) -> Micros {
+    pub(crate) fn next_timeout(&self) -> Micros {
         self.next_round
     }
 
-    pub fn connected(&mut self, link: usize, out: &mut Vec<Out>) {
+    pub(crate) fn connected(&mut self, link: usize, out: &mut Vec<Out>) {
         let has = Bits::none(self.layout.pieces());
         let other = Other {
             has,
@@ -69,13 +69,13 @@ impl Naive {
         }
     }
 
-    pub fn gone(&mut self, link: usize) {
+    pub(crate) fn gone(&mut self, link: usize) {
         let Some(other) = self.peers.remove(&link) else { return };
         other.asked.iter().for_each(|block| self.release(*block));
         other.has.iter().for_each(|piece| self.counts[piece as usize] -= 1);
     }
 
-    pub fn message(&mut self, link: usize, message: Message<'_>, out: &mut Vec<Out>) {
+    pub(crate) fn message(&mut self, link: usize, message: Message<'_>, out: &mut Vec<Out>) {
         let Some(other) = self.peers.get_mut(&link) else { return };
         match message {
             Message::Choke => {
@@ -99,7 +99,7 @@ impl Naive {
             }
             Message::Have(piece) => self.learn(link, &[piece], out),
             Message::Bitfield(bits) => {
-                let has = Bits::from_bitfield(bits, self.layout.pieces()).unwrap();
+                let has = Bits::from_bitfield(bits, self.layout.pieces()).expect("a right bitfield");
                 self.learn(link, &has.iter().collect::<Vec<_>>(), out);
             }
             Message::Request(block) if !other.choked && self.have.has(block.piece) => {
@@ -109,7 +109,7 @@ impl Naive {
         }
     }
 
-    pub fn block(&mut self, link: usize, block: Block, out: &mut Vec<Out>) {
+    pub(crate) fn block(&mut self, link: usize, block: Block, out: &mut Vec<Out>) {
         let Some(index) = self.layout.index(block) else { return };
         if let Some(other) = self.peers.get_mut(&link) {
             other.asked.retain(|asked| *asked != block);
@@ -123,7 +123,7 @@ impl Naive {
         self.ask(link, out);
     }
 
-    pub fn hashed(&mut self, piece: u32, good: bool, out: &mut Vec<Out>) {
+    pub(crate) fn hashed(&mut self, piece: u32, good: bool, out: &mut Vec<Out>) {
         if !good {
             self.blocks[piece as usize].fill(0);
             return;
@@ -133,7 +133,7 @@ impl Naive {
         }
     }
 
-    pub fn tick(&mut self, now: Micros, out: &mut Vec<Out>) {
+    pub(crate) fn tick(&mut self, now: Micros, out: &mut Vec<Out>) {
         if now < self.next_round {
             return;
         }
@@ -185,14 +185,15 @@ impl Naive {
                     (
                         !started,
                         counts[piece as usize],
-                        piece.wrapping_mul(0x9E37_79B9).wrapping_add(link as u32),
+                        u64::from(piece).wrapping_mul(0x9E37_79B9).wrapping_add(link as u64) % 1_009,
                     )
                 }),
             };
             let Some(piece) = piece else { return };
-            let index = self.blocks[piece as usize].iter().position(|state| *state == 0).unwrap();
+            let index =
+                self.blocks[piece as usize].iter().position(|state| *state == 0).expect("a missing block");
             self.blocks[piece as usize][index] = 1;
-            let block = self.layout.block(piece, u32::try_from(index).unwrap());
+            let block = self.layout.block(piece, u32::try_from(index).expect("a small number"));
             other.asked.push(block);
             say(link, &Message::Request(block), out);
         }
@@ -207,7 +208,7 @@ impl Naive {
     }
 
     fn release(&mut self, block: Block) {
-        let index = self.layout.index(block).unwrap() as usize;
+        let index = self.layout.index(block).expect("a block") as usize;
         let state = &mut self.blocks[block.piece as usize][index];
         if *state == 1 {
             *state = 0;
