@@ -26,7 +26,7 @@ impl Inner {
         let path = match &place {
             Place::Download(path) | Place::Source(path) => path.clone(),
         };
-        let layout = Layout::new(metainfo.clone()).map_err(|why| unfit(&path, why))?;
+        let layout = Layout::new(metainfo.clone()).map_err(|why| unfit(&path, why.to_string()))?;
         let cut = engine::Layout::new(layout.size(), layout.piece_bytes_max());
         let cut = cut.ok_or_else(|| unfit(&path, "the torrent has too many pieces".to_owned()))?;
         let (inner, hash): (Weak<Self>, _) = (Arc::downgrade(self), metainfo.info_hash());
