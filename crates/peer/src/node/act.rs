@@ -135,7 +135,7 @@ impl Inner {
                 self.fail(hash, &problem);
             }
             Done::Named { file, outcome: Ok(path) } => {
-                tracing::debug!(%hash, file, ?path, "a file is complete")
+                tracing::debug!(%hash, file, ?path, "a file is complete");
             }
         }
     }
