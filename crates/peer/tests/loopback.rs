@@ -152,7 +152,8 @@ async fn what_is_damaged_is_fetched_again_and_the_rest_is_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn those_who_fetch_feed_each_other() {
     let shared = Shared::new();
-    let seeder = node();
+    // As with a link of its own: what it can send at once to everybody, nobody else need send.
+    let seeder = Node::start(Options { upload_limit: Some(4 << 20), ..Options::default() }).unwrap();
     let hash = seeder.share(shared.torrent.clone(), shared.path()).await.unwrap();
     let leechers: Vec<_> = (0..3).map(|_| (node(), tempfile::tempdir().unwrap())).collect();
     for (leecher, folder) in &leechers {
