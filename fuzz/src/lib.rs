@@ -7,7 +7,10 @@
 //! A new target is a function here, a line in [`TARGETS`], a `[[bin]]` in `Cargo.toml`, its file in `fuzz_targets/`,
 //! and a seed in `corpus/<target>/`; a test notices what is missing.
 
+mod files;
 mod listener;
+mod operations;
+mod peer;
 mod tracker;
 
 use std::collections::HashSet;
@@ -17,7 +20,10 @@ use wire::bencode::{Rules, Tree, Value, put_bytes, put_dict, put_int, put_list};
 use wire::magnet::{MAGNET_BYTES_MAX, Magnet};
 use wire::metainfo::{Metainfo, with_trackers};
 
+pub use files::legacy;
 pub use listener::{forwarded, http_head};
+pub use operations::registry;
+pub use peer::{peer_extension, peer_stream};
 pub use tracker::{http_announce, http_reply, http_scrape, udp_reply, udp_request};
 
 /// An entry point: it panics where what must hold does not.
@@ -32,8 +38,12 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("http_head", http_head),
     ("http_reply", http_reply),
     ("http_scrape", http_scrape),
+    ("legacy", legacy),
     ("magnet", magnet),
     ("metainfo", metainfo),
+    ("peer_extension", peer_extension),
+    ("peer_stream", peer_stream),
+    ("registry", registry),
     ("udp_reply", udp_reply),
     ("udp_request", udp_request),
 ];

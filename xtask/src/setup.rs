@@ -16,6 +16,7 @@ const TOOLS: &[Tool] = &[
     Tool { program: "ip", package: "iproute2", left_out: "all tests with hosts of their own" },
     Tool { program: "transmission-daemon", package: "transmission-daemon", left_out: "Transmission's tests" },
     Tool { program: "aria2c", package: "aria2", left_out: "aria2's tests" },
+    Tool { program: "curl", package: "curl", left_out: "the examples of the API's description" },
     Tool { program: "opentracker", package: "opentracker", left_out: "the benchmark against opentracker" },
 ];
 

@@ -7,8 +7,8 @@ mod url;
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::exit::Failure;
 use crate::settings::Settings;
@@ -54,8 +54,8 @@ pub(crate) struct Body {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// A torrent as the hub lists it. What a hub does not say is absent.
-#[derive(Debug, Clone, Deserialize)]
+/// A torrent as the hub lists it, and as `--json` prints it. What a hub does not say is absent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Torrent {
     /// The info hash, 40 hexadecimal digits.
     pub(crate) info_hash: String,

@@ -1,6 +1,6 @@
 //! The command line: what a person types, what is configured, and what is printed.
 //!
-//! [`run`] does everything in an [`Env`](env::Env), so that a test can run a command and read what it wrote; the
+//! [`run`] does everything in an [`Env`], so that a test can run a command and read what it wrote; the
 //! process's own streams and variables appear in `main.rs` alone.
 
 mod atomic;

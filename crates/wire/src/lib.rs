@@ -12,6 +12,7 @@ pub mod hash_text;
 pub mod http;
 pub mod magnet;
 pub mod metainfo;
+pub mod peer;
 pub mod udp;
 
 mod announce;

@@ -3,8 +3,8 @@
 //! Announces and scrapes are not here: [`front`](crate::listener::http::front) answers them before a request comes to
 //! the router. Nothing here is waited for by an announce.
 //!
-//! The rooms: [`problem`] is every refusal; [`admin`] the token; [`guard`] what holds for all requests; [`links`] the
-//! hub's own addresses; [`addition`] the way into the catalogue, limited by [`throttle`] and [`body`]; then a room for
+//! The rooms: [`problem`] is every refusal; [`admin`] the token; `guard` what holds for all requests; `links` the
+//! hub's own addresses; `addition` the way into the catalogue, limited by `throttle` and `body`; then a room for
 //! each group of calls.
 
 mod addition;

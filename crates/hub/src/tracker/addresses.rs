@@ -53,14 +53,15 @@ impl Addresses {
     }
 
     /// Makes the peers of `reply` ones that an asker at `asker` can reach: one from outside gets the hub's external
-    /// address for peers of the hub's own network. Their router must forward their ports, as for any peer behind one.
+    /// address for peers of the hub's own network and machine. Their router must forward their ports, as for any peer behind one.
     pub(super) fn translate(&self, reply: &mut Reply, asker: IpAddr) {
         if is_local(asker) {
             return;
         }
         if let Some(external) = self.external_v4 {
             for [a, b, c, d, ..] in reply.v4.as_chunks_mut::<6>().0 {
-                if is_local(Ipv4Addr::new(*a, *b, *c, *d).into()) {
+                let ip = Ipv4Addr::new(*a, *b, *c, *d);
+                if is_local(ip.into()) || self.lan_v4 == Some(ip) {
                     [*a, *b, *c, *d] = external.octets();
                 }
             }
@@ -68,7 +69,7 @@ impl Addresses {
         if let Some(external) = self.external_v6 {
             for peer in reply.v6.as_chunks_mut::<18>().0 {
                 if let Some(ip) = peer.first_chunk_mut::<16>()
-                    && is_local(Ipv6Addr::from(*ip).into())
+                    && (is_local(Ipv6Addr::from(*ip).into()) || self.lan_v6 == Some(Ipv6Addr::from(*ip)))
                 {
                     *ip = external.octets();
                 }

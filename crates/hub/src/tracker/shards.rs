@@ -13,6 +13,14 @@ const SHARDS: usize = 128;
 pub(super) struct Shards {
     shards: Box<[Shard]>,
     secret: u64,
+    grants: Mutex<Grants>,
+}
+
+/// Who may use how much memory, in bytes: what the shards may and what is left make up the total.
+struct Grants {
+    total: usize,
+    left: usize,
+    of_shards: Box<[usize]>,
 }
 
 impl Shards {
@@ -27,7 +35,13 @@ impl Shards {
                 secret,
             }))
         };
-        Self { shards: (0..SHARDS).map(|_| registry(&mut rng)).collect(), secret: rng.next_u64() | 1 }
+        let total = config.memory_max;
+        let of_shards = vec![total / SHARDS; SHARDS].into_boxed_slice();
+        Self {
+            shards: (0..SHARDS).map(|_| registry(&mut rng)).collect(),
+            secret: rng.next_u64() | 1,
+            grants: Mutex::new(Grants { total, left: total % SHARDS, of_shards }),
+        }
     }
 
     /// The registry that has the swarm of `hash`, or would have it.
@@ -46,19 +60,38 @@ impl Shards {
         self.shards.iter()
     }
 
-    /// Shares the memory that nobody uses out evenly. A shard may use what it has and its share, so that all
-    /// together never pass the budget, and yet one large swarm can take most of it.
-    pub(super) fn share_out(&self, memory_bytes_max: usize) {
-        let used: usize = self.shards.iter().map(|shard| shard.lock().memory_bytes()).sum();
-        let share = memory_bytes_max.saturating_sub(used) / SHARDS;
-        let mut granted = 0;
-        for (at, shard) in self.shards.iter().enumerate() {
+    /// Shares out the memory that nobody uses: half of it evenly, half to those in whom something did not fit, so that
+    /// one large swarm can take nearly all of it within seconds. What a shard may use more is taken from what others may
+    /// no longer, so that all together never pass the budget, whatever is announced meanwhile.
+    pub(super) fn share_out(&self) {
+        let mut grants = self.grants.lock();
+        let (mut used, mut short) = (0, 0);
+        for shard in &self.shards {
+            let registry = shard.lock();
+            used += registry.memory_bytes();
+            short += usize::from(registry.is_short_of_memory());
+        }
+        let half = grants.total.saturating_sub(used) / 2;
+        let needs = |registry: &Registry| {
+            let extra = if registry.is_short_of_memory() { half / short.max(1) } else { 0 };
+            registry.memory_bytes() + half / SHARDS + extra
+        };
+        let Grants { left, of_shards, .. } = &mut *grants;
+        for (shard, grant) in self.shards.iter().zip(of_shards.iter_mut()) {
             let mut registry = shard.lock();
-            // What others have been given may have been used since: this one's share comes from what is left.
-            let rest = memory_bytes_max.saturating_sub(granted) / (SHARDS - at);
-            let max = (registry.memory_bytes() + share).min(rest.max(registry.memory_bytes()));
-            registry.set_memory_bytes_max(max);
-            granted += max;
+            let needed = needs(&registry);
+            if *grant > needed {
+                *left += *grant - needed;
+                *grant = needed;
+                registry.set_memory_bytes_max(*grant);
+            }
+        }
+        for (shard, grant) in self.shards.iter().zip(of_shards) {
+            let mut registry = shard.lock();
+            let more = needs(&registry).saturating_sub(*grant).min(*left);
+            *left -= more;
+            *grant += more;
+            registry.set_memory_bytes_max(*grant);
         }
     }
 }

@@ -125,9 +125,11 @@ impl Tracker {
         self.shards.of(&hash).lock().import(hash, completed, peers, self.now())
     }
 
-    /// Lets go of some of the peers that fell silent, and shares unused memory out. Called once a second: everybody
+    /// Shares unused memory out, and lets go of some of the peers that fell silent. Called once a second: everybody
     /// is looked at once a minute, or eight times in a peer's time to live if that is sooner.
     pub fn housekeep(&self) {
+        // First, because a sweep that has gone round forgets who was short of it.
+        self.shards.share_out();
         let round_secs = (self.config.peer_ttl_secs() / 8).clamp(1, ROUND_SECS_MAX) as usize;
         for shard in self.shards.iter() {
             let Stats { swarms, population, .. } = shard.lock().stats();
@@ -138,7 +140,6 @@ impl Tracker {
                 left = if swept.round_done { 0 } else { left - budget };
             }
         }
-        self.shards.share_out(self.config.memory_max);
     }
 
     /// The tracker in numbers.

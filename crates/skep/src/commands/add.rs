@@ -3,7 +3,7 @@ mod send;
 
 use std::path::Path;
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::cli::Add;
 use crate::client::Client;
@@ -104,7 +104,8 @@ impl Printer {
         if self.json {
             let before = if self.printed == 0 { "[\n  " } else { ",\n  " };
             self.printed += 1;
-            return write!(env.stdout, "{before}{}", object(report));
+            write!(env.stdout, "{before}")?;
+            return Ok(serde_json::to_writer(&mut env.stdout, &ReportJson::from(report))?);
         }
         match (&report.fate, &report.torrent) {
             (Ok(fate), Some((hash, name))) => {
@@ -123,12 +124,24 @@ impl Printer {
     }
 }
 
-fn object(report: &Report) -> serde_json::Value {
-    json!({
-        "file": report.file,
-        "outcome": report.fate.as_ref().map_or("failed", Fate::word),
-        "info_hash": report.torrent.as_ref().map(|(hash, _)| hash),
-        "name": report.torrent.as_ref().map(|(_, name)| name),
-        "error": report.fate.as_ref().err(),
-    })
+/// What `--json` prints of a file.
+#[derive(Serialize)]
+struct ReportJson<'a> {
+    file: &'a str,
+    outcome: &'static str,
+    info_hash: Option<&'a str>,
+    name: Option<&'a str>,
+    error: Option<&'a str>,
+}
+
+impl<'a> From<&'a Report> for ReportJson<'a> {
+    fn from(report: &'a Report) -> Self {
+        Self {
+            file: &report.file,
+            outcome: report.fate.as_ref().map_or("failed", Fate::word),
+            info_hash: report.torrent.as_ref().map(|(hash, _)| hash.as_str()),
+            name: report.torrent.as_ref().map(|(_, name)| name.as_str()),
+            error: report.fate.as_ref().err().map(String::as_str),
+        }
+    }
 }

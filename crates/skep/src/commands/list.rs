@@ -1,7 +1,5 @@
 use std::io::{self, Write};
 
-use serde_json::json;
-
 use crate::cli::ListArgs;
 use crate::client::{Client, TIMEOUT_DEFAULT, Torrent};
 use crate::env::Env;
@@ -57,7 +55,8 @@ impl Printer {
         let first = self.printed == 0;
         self.printed += 1;
         if self.json {
-            return write!(out, "{}{}", if first { "[\n  " } else { ",\n  " }, object(torrent));
+            write!(out, "{}", if first { "[\n  " } else { ",\n  " })?;
+            return Ok(serde_json::to_writer(out, torrent)?);
         }
         if first {
             self.head(out)?;
@@ -89,17 +88,4 @@ impl Printer {
             (false, _) => Ok(()),
         }
     }
-}
-
-fn object(torrent: &Torrent) -> serde_json::Value {
-    json!({
-        "info_hash": torrent.info_hash,
-        "name": torrent.name,
-        "size": torrent.size,
-        "seeders": torrent.seeders,
-        "leechers": torrent.leechers,
-        "completed": torrent.completed,
-        "magnet": torrent.magnet,
-        "torrent_url": torrent.torrent_url,
-    })
 }

@@ -286,8 +286,15 @@ fn a_mute_tracker_is_given_up() {
 
 #[test]
 fn a_closed_port_is_given_up() {
-    let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    for url in [format!("udp://{closed}"), format!("http://{closed}/announce")] {
+    // Held by sockets that answer nobody, so that no other test is handed the ports: one that hears another address
+    // only, and one that does not listen.
+    let deaf = UdpSocket::bind("127.0.0.1:0").unwrap();
+    deaf.connect("127.0.0.1:9").unwrap();
+    let mute = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    mute.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let mute_at = mute.local_addr().unwrap().as_socket().unwrap();
+    let urls = [format!("udp://{}", deaf.local_addr().unwrap()), format!("http://{mute_at}/announce")];
+    for url in urls {
         let options = Options { fill: true, timeout: Duration::from_millis(20), ..Options::new(&url) };
         let error = run(&options, |_| ()).unwrap_err();
         assert!(error.to_string().starts_with(&url), "{error}");

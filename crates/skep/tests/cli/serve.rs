@@ -43,9 +43,9 @@ async fn a_hub_is_ready_serves_and_stops() {
 #[tokio::test]
 async fn what_stands_in_the_way_of_a_start_is_one_line() {
     let world = World::new();
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = holder.local_addr().unwrap().to_string();
     world.write("file", "not a directory");
-    let holder = std::net::TcpListener::bind(&taken).unwrap();
     for (args, expected) in [
         (&["--listen", &taken, "--state-dir", "state"][..], taken.as_str()),
         (&["--listen", "127.0.0.1:0", "--state-dir", "file"], "DIR/file"),
@@ -60,7 +60,6 @@ async fn what_stands_in_the_way_of_a_start_is_one_line() {
         assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
         assert_eq!(ran.stdout, "");
     }
-    drop(holder);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use skep::env::Env;
 use skep::exit::Exit;
+use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -232,11 +233,14 @@ async fn answer(State(shared): State<Arc<Mutex<Shared>>>, request: Request) -> R
     response.body(answer.body.into()).unwrap()
 }
 
-/// An address of this machine at which nobody listens.
+/// An address of this machine at which nobody listens, nor will while the tests run.
 pub(crate) fn nobody() -> String {
-    // Bound and let go again: nothing else is handed the port at once.
-    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    // Bound and never listening: the port is refused, and nobody else is given it.
+    std::mem::forget(socket);
+    format!("http://{address}")
 }
 
 /// A torrent file of one file called `name`.

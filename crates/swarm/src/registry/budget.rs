@@ -44,6 +44,12 @@ impl Registry {
             + self.details.heap_bytes()
     }
 
+    /// Whether something did not fit since the sweep last went round.
+    #[must_use]
+    pub fn is_short_of_memory(&self) -> bool {
+        self.short_of_memory
+    }
+
     /// Seconds a peer of a swarm with `peers` peers may stay silent.
     pub(super) fn ttl_secs(&self, peers: usize) -> u32 {
         let ttl = self.config.peer_ttl_secs;

@@ -178,6 +178,10 @@ async fn one_address_may_add_so_often_and_so_much() {
     assert_eq!(add(3, "192.0.2.2:1").await.status, 201);
     let old = hub.post("/add_torrent_info").json("{}").await.problem(429);
     assert!(old.starts_with("your address may"), "{old}");
+    for multipart in ["multipart/form-data; boundary=X", "text/plain"] {
+        let form = hub.post("/add").header("content-type", multipart).body(b"--X--\r\n".to_vec()).await;
+        assert!(form.problem(429).starts_with("your address may"), "no form is read for nothing");
+    }
     for n in 10..20 {
         let call = hub.post("/api/v1/torrents").header("content-type", "application/x-bittorrent").token();
         assert_eq!(call.body(torrent(&format!("t{n}"), n)).await.status, 201, "the token is above limits");

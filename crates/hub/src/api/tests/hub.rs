@@ -145,11 +145,11 @@ impl<'a> Call<'a> {
     }
 
     pub(super) fn json(self, json: &str) -> impl Future<Output = Answer> + use<'a> {
-        self.header("content-type", "application/json").body(json.into())
+        self.header("content-type", "application/json").body(json.to_owned())
     }
 
-    pub(super) async fn body(self, body: Vec<u8>) -> Answer {
-        let mut request = self.request.body(Body::from(body)).unwrap();
+    pub(super) async fn body(self, body: impl Into<Body>) -> Answer {
+        let mut request = self.request.body(body.into()).unwrap();
         request.extensions_mut().insert(Origin { peer: self.peer, trusted: Arc::from([]) });
         let response = self.hub.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();

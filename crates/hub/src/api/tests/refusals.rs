@@ -1,3 +1,8 @@
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::Method;
 
 use super::hub::{Hub, torrent};
@@ -62,4 +67,28 @@ async fn a_head_has_no_body() {
     let hub = Hub::new();
     let answer = hub.call(Method::HEAD, "/health").send().await;
     assert_eq!((answer.status.as_u16(), answer.bytes.len()), (200, 0));
+}
+
+/// A body of which no byte ever comes.
+struct Never;
+
+impl HttpBody for Never {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_takes_too_long_is_told_so() {
+    let hub = Hub::new();
+    let call = hub.post("/api/v1/torrents").header("content-type", "application/x-bittorrent");
+    let answer = call.body(Body::new(Never)).await;
+    assert_eq!(answer.problem(408), "the request took more than 60 seconds");
+    assert_eq!(answer.header("connection"), "close");
 }

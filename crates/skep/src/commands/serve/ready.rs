@@ -1,7 +1,9 @@
+use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use hub::Bound;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::atomic;
 use crate::exit::Failure;
@@ -12,18 +14,23 @@ pub(super) struct ReadyFile {
     text: String,
 }
 
+/// What it says.
+#[derive(Serialize)]
+struct Ready<'a> {
+    pid: u32,
+    http: &'a [SocketAddr],
+    udp: &'a [SocketAddr],
+    ws: &'a [SocketAddr],
+}
+
 impl ReadyFile {
     pub(super) fn write(path: &Path, bound: &Bound) -> Result<Self, Failure> {
-        let ready = json!({
-            "pid": std::process::id(),
-            "http": bound.http,
-            "udp": bound.udp,
-            "ws": bound.ws,
-        });
-        let text = format!("{ready}\n");
-        atomic::write(path, text.as_bytes()).map_err(|error| {
+        let ready = Ready { pid: std::process::id(), http: &bound.http, udp: &bound.udp, ws: &bound.ws };
+        let refuse = |error: io::Error| {
             Failure::Misuse(format!("cannot write the ready file {}: {error}", path.display()))
-        })?;
+        };
+        let text = serde_json::to_string(&ready).map_err(|error| refuse(error.into()))? + "\n";
+        atomic::write(path, text.as_bytes()).map_err(refuse)?;
         Ok(Self { path: path.to_owned(), text })
     }
 }
@@ -40,7 +47,7 @@ impl Drop for ReadyFile {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     use super::*;
 
