@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long anything may take here, on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,14 +23,13 @@ struct Running(Child);
 impl Running {
     /// Starts `args`, and waits for its ready file.
     fn start(folder: &Path, args: &[&str], ready: &str) -> Self {
-        let started = Instant::now();
         let mut child =
             skep(folder, args).args(["--ready-file", ready]).stdout(Stdio::null()).spawn().unwrap();
-        while !folder.join(ready).exists() {
+        let path = folder.join(ready);
+        lab::wait::until("the ready file", PATIENCE, || {
             assert!(child.try_wait().unwrap().is_none(), "it ended");
-            assert!(started.elapsed() < PATIENCE, "it is not ready in time");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+            path.exists().then_some(())
+        });
         Self(child)
     }
 

@@ -265,7 +265,7 @@ impl<'a> Engine<'a> {
             self.idle.push(place);
             return;
         }
-        run.tally.error(&error.to_string());
+        run.tally.failed(&error.to_string());
         self.give_back(place, ask, tries, run);
     }
 

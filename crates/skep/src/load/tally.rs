@@ -163,8 +163,19 @@ impl Tally {
         self.latency.record(nanos);
     }
 
+    /// A request was refused in words.
     pub(super) fn error(&mut self, text: &str) {
         self.errors += 1;
+        self.note_error(text);
+    }
+
+    /// A request came to nothing before anything was said to it.
+    pub(super) fn failed(&mut self, text: &str) {
+        self.lost += 1;
+        self.note_error(text);
+    }
+
+    fn note_error(&mut self, text: &str) {
         let text: String = text.chars().filter(|c| !c.is_control()).take(TEXT_CHARS_MAX).collect();
         note(&mut self.error_texts, &text, || None);
     }

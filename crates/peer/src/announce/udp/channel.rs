@@ -97,11 +97,6 @@ impl Channel {
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn local_port(&self) -> u16 {
-        self.socket.local_addr().unwrap().port()
-    }
-
     fn register(&self, address: SocketAddr, sender: oneshot::Sender<Vec<u8>>) -> Ticket<'_> {
         let mut waiting = self.waiting.lock();
         let transaction = loop {
@@ -181,4 +176,11 @@ async fn read(socket: Arc<UdpSocket>, waiting: Arc<Waiting>) {
 /// The same address and port, whatever the flow and scope of an IPv6 one.
 fn same(one: SocketAddr, other: SocketAddr) -> bool {
     one.ip() == other.ip() && one.port() == other.port()
+}
+
+#[cfg(test)]
+impl Channel {
+    pub(super) fn local_port(&self) -> u16 {
+        self.socket.local_addr().unwrap().port()
+    }
 }
