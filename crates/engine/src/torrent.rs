@@ -50,6 +50,8 @@ pub struct Torrent {
     upload_turns: VecDeque<PeerKey>,
     /// Requests wait for the download limit or for the disk.
     download_held: bool,
+    /// More has come than the disk has written.
+    disk_behind: bool,
     /// Something that any peer may be asked for has become free.
     wake_all: bool,
     half_open: usize,
@@ -93,6 +95,7 @@ impl Torrent {
             spread: None,
             upload_turns: VecDeque::new(),
             download_held: false,
+            disk_behind: false,
             wake_all: false,
             half_open: 0,
             unwritten: 0,

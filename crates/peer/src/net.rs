@@ -15,10 +15,12 @@ use wire::peer::{HANDSHAKE_BYTES, Handshake};
 
 mod outbound;
 mod read;
+mod supply;
 mod write;
 
 pub(crate) use outbound::Outbound;
 pub(crate) use read::{Batch, Inbound, read};
+pub(crate) use supply::Supply;
 pub(crate) use write::{Blocks, write};
 
 /// How long a connection may take to stand.

@@ -22,7 +22,7 @@ use wire::metainfo::Metainfo;
 
 use crate::announce::{self, Announcer, Patience, TrackerStatus, Trackers};
 use crate::disk::{self, Disk, Place, Problem, Storage};
-use crate::net::{self, Outbound};
+use crate::net::{self, Outbound, Supply};
 
 mod act;
 mod connection;
@@ -32,9 +32,6 @@ mod trackers;
 
 /// Connections that may be shaking hands with us at once.
 const WELCOMES_MAX: usize = 128;
-
-/// Bytes that may have come and not be written, of all torrents. Each engine stops asking long before.
-const INCOMING_BYTES_MAX: u32 = 256 << 20;
 
 /// Connections that are being made at once.
 const HALF_OPEN_MAX: usize = 32;
@@ -102,6 +99,8 @@ struct Inner {
     started: Instant,
     runtime: Handle,
     disk: Disk,
+    /// Memory for what connections read.
+    supply: Supply,
     /// Who waits for what is read from the disk.
     reads: Mutex<HashMap<u64, oneshot::Sender<Option<Bytes>>>>,
     next_read: AtomicU64,
@@ -161,6 +160,7 @@ impl Node {
         let identity = port.map(|port| announce::Identity { peer_id, port, key: rand::random() });
         let trackers = identity.map(|identity| Trackers::new(identity, Patience::default()));
         let trackers = trackers.transpose().map_err(io::Error::other)?.map(Arc::new);
+        let disk = Disk::start(&disk::Config::default())?;
         let inner = Arc::new(Inner {
             core: Mutex::new(Core { session, torrents: HashMap::new(), armed: Micros::MAX }),
             options,
@@ -168,10 +168,8 @@ impl Node {
             port,
             started: Instant::now(),
             runtime: Handle::current(),
-            disk: Disk::start(&disk::Config {
-                incoming_bytes_max: INCOMING_BYTES_MAX,
-                ..disk::Config::default()
-            })?,
+            supply: Supply::new(disk.incoming().clone()),
+            disk,
             reads: Mutex::default(),
             next_read: AtomicU64::new(0),
             welcomes: Arc::new(Semaphore::new(WELCOMES_MAX)),

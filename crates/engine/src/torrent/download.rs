@@ -82,10 +82,12 @@ impl Torrent {
     }
 
     /// Whether limits and the disk allow more requests.
+    ///
+    /// A disk that fell behind has to come half-way back first: so requests go out in numbers, not one for each write.
     pub(super) fn may_ask(&mut self, now: Micros, session: &mut Session) -> bool {
-        self.unwritten < self.config.unwritten_bytes_max
-            && self.download.is_open(now)
-            && session.download.is_open(now)
+        let unwritten_max = self.config.unwritten_bytes_max;
+        self.disk_behind = self.unwritten >= if self.disk_behind { unwritten_max / 2 } else { unwritten_max };
+        !self.disk_behind && self.download.is_open(now) && session.download.is_open(now)
     }
 
     pub(super) fn receive_block(&mut self, key: PeerKey, block: Block, now: Micros, session: &mut Session) {

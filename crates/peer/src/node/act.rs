@@ -9,21 +9,22 @@ use wire::metainfo::Metainfo;
 use wire::peer::{METADATA_BLOCK_BYTES, Metadata, encode_extended};
 
 use super::{Inner, Phase, Running, connection, describe};
-use crate::disk::{Done, Problem};
+use crate::disk::{Done, Problem, Room};
 
 impl Inner {
-    /// Does what a torrent's engine wants. `data`: the data of the block that was just announced to it.
+    /// Does what a torrent's engine wants. `data`: the data of the block that was just announced to it, and what was paid
+    /// for it.
     pub(super) fn act(
         self: &Arc<Self>,
         hash: InfoHash,
         running: &mut Running,
         session: &mut Session,
         now: Micros,
-        mut data: Option<Bytes>,
+        mut data: Option<(Bytes, Room)>,
     ) {
         loop {
             let mut stuck: Option<PeerKey> = None;
-            let (mut overrun, mut report) = (false, false);
+            let mut report = false;
             let Running { engine, links, storage, phase, folder, .. } = &mut *running;
             while let Some(action) = engine.next_action() {
                 let full = match action {
@@ -55,11 +56,8 @@ impl Inner {
                         None
                     }
                     Action::Write { block } => {
-                        if let (Some(storage), Some(data)) = (storage.as_ref(), data.take()) {
-                            match self.disk.incoming().try_take(block.length) {
-                                Some(room) => storage.write(block.piece, block.begin, data, room),
-                                None => overrun = true,
-                            }
+                        if let (Some(storage), Some((data, room))) = (storage.as_ref(), data.take()) {
+                            storage.write(block.piece, block.begin, data, room);
                         }
                         None
                     }
@@ -94,12 +92,6 @@ impl Inner {
             }
             if report {
                 running.report(now);
-            }
-            if overrun {
-                let why = "the disk is too slow for what peers have sent".to_owned();
-                running.phase.send_replace(Phase::Paused(why));
-                running.engine.handle(Event::Pause, now, session);
-                continue;
             }
             // Who does not read what it is sent is let go.
             let Some(peer) = stuck else { return };

@@ -88,7 +88,7 @@ impl Inner {
             let data = match inbound {
                 Inbound::Block(block, data) => {
                     running.engine.handle(Event::Block { peer: key, block }, now, session);
-                    Some(data)
+                    Some((data, batch.paid(block.length)))
                 }
                 Inbound::Message(message) => {
                     running.engine.handle(Event::Message { peer: key, message }, now, session);
@@ -113,10 +113,10 @@ async fn serve(
     mut stream: TcpStream,
     outbound: Arc<Outbound>,
 ) {
-    let (mut from, mut to) = stream.split();
+    let (from, mut to) = stream.split();
     let feed = Feed { inner: &inner, hash, key };
     let end = tokio::select! {
-        end = net::read(&mut from, |batch| inner.hear(hash, key, batch)) => end,
+        end = net::read(&from, &inner.supply, |batch| inner.hear(hash, key, batch)) => end,
         end = net::write(&mut to, &outbound, &feed) => end,
     };
     if let Err(error) = end {
