@@ -99,6 +99,12 @@ impl Bits {
         true
     }
 
+    /// Adds all that is in `other`, a set of as many pieces.
+    pub(crate) fn unite(&mut self, other: &Self) {
+        self.words.iter_mut().zip(&other.words).for_each(|(word, more)| *word |= more);
+        self.count = self.words.iter().map(|word| word.count_ones()).sum();
+    }
+
     /// The pieces in the set, in order.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         let words = (0..).step_by(WORD_BITS as usize).zip(self.words.iter().copied());

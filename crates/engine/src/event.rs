@@ -265,7 +265,7 @@ impl Default for Config {
         Self {
             peers_max: 80,
             unverified_bytes_max: 64 << 20,
-            unwritten_bytes_max: 8 << 20,
+            unwritten_bytes_max: 5 << 20,
             upload_limit: None,
             download_limit: None,
             spread: true,

@@ -27,6 +27,7 @@ mod peer;
 mod pex;
 mod picker;
 mod pipeline;
+mod restraint;
 mod roster;
 mod session;
 mod spread;

@@ -4,6 +4,7 @@ use crate::bits::Bits;
 use crate::dice::Dice;
 use crate::layout::Layout;
 use crate::peer::Peer;
+use crate::restraint::Restraint;
 use crate::time::{Micros, SECOND};
 
 /// How many pieces of the queue are looked at for one that a peer was not shown.
@@ -27,6 +28,8 @@ pub(crate) struct Spread {
     /// The others, those longest unclaimed first.
     queue: VecDeque<u32>,
     claimed_at: Vec<Option<Micros>>,
+    /// When the first piece was shown.
+    began: Option<Micros>,
     sent_bytes: Vec<u32>,
 }
 
@@ -38,12 +41,18 @@ impl Spread {
             out: Bits::none(pieces),
             queue: queue.into(),
             claimed_at: vec![None; pieces as usize],
+            began: None,
             sent_bytes: vec![0; pieces as usize],
         }
     }
 
     pub(crate) fn is_done(&self) -> bool {
         self.out.is_full()
+    }
+
+    /// What follows once it is done; `None` if nothing had to be shown.
+    pub(crate) fn restraint(&self, now: Micros) -> Option<Restraint> {
+        self.began.map(|began| Restraint::new(now - began, now))
     }
 
     /// Somebody else has `piece`.
@@ -80,6 +89,7 @@ impl Spread {
             return None;
         }
         *claim = Some(now);
+        self.began.get_or_insert(now);
         self.queue.remove(at);
         self.queue.push_back(piece);
         Some(piece)

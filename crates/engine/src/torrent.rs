@@ -14,6 +14,7 @@ use crate::meter::Meter;
 use crate::outbox::Outbox;
 use crate::peer::{PeerKey, PeerView};
 use crate::picker::{Picker, Priority};
+use crate::restraint::Restraint;
 use crate::roster::Roster;
 use crate::session::Session;
 use crate::spread::Spread;
@@ -44,6 +45,7 @@ pub struct Torrent {
     candidates: Candidates,
     choker: Choker,
     spread: Option<Spread>,
+    restraint: Option<Restraint>,
     upload: Limiter,
     download: Limiter,
     /// Peers with something to send, waiting for the upload limit; in turn.
@@ -93,6 +95,7 @@ impl Torrent {
             candidates: Candidates::default(),
             choker: Choker::new(),
             spread: None,
+            restraint: None,
             upload_turns: VecDeque::new(),
             download_held: false,
             disk_behind: false,
@@ -171,7 +174,8 @@ impl Torrent {
         } else {
             None
         };
-        [round, connect, upload, download].into_iter().flatten().min().map(|at| at.max(now))
+        let restraint = self.restraint.as_ref().map(Restraint::until);
+        [round, connect, upload, download, restraint].into_iter().flatten().min().map(|at| at.max(now))
     }
 
     /// The torrent in numbers.
@@ -223,9 +227,16 @@ impl Torrent {
 
     /// What follows from any event.
     fn go_on(&mut self, now: Micros, session: &mut Session) {
-        if self.spread.as_ref().is_some_and(Spread::is_done) {
-            self.spread = None;
+        if let Some(spread) = self.spread.take_if(|spread| spread.is_done()) {
+            self.restraint = spread.restraint(now);
             self.show_everything(now);
+            self.choke_round(now);
+        }
+        if let Some(restraint) = self.restraint.as_mut().filter(|restraint| now >= restraint.until()) {
+            if restraint.turn(now) {
+                self.restraint = None;
+            }
+            self.choke_round(now);
         }
         if now >= self.next_round {
             self.round(now, session);

@@ -56,8 +56,8 @@ impl Default for Config {
             open_files_max: 128,
             readers: 2,
             writers: 2,
-            incoming_bytes_max: 12 << 20,
-            outgoing_bytes_max: 8 << 20,
+            incoming_bytes_max: 8 << 20,
+            outgoing_bytes_max: 4 << 20,
         }
     }
 }

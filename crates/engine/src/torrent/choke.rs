@@ -3,14 +3,19 @@
 use wire::peer::Message;
 
 use super::Torrent;
+use crate::bits::Bits;
 use crate::choker::Candidate;
 use crate::layout::BLOCK_BYTES;
 use crate::peer::{Peer, PeerKey};
+use crate::restraint::Restraint;
 use crate::time::Micros;
 
 impl Torrent {
     /// Decides anew who is unchoked.
     pub(super) fn choke_round(&mut self, now: Micros) {
+        if self.holds_back(now) {
+            return;
+        }
         let spreading = self.spread.is_some();
         let wishes = |peer: &Peer| peer.interested || (spreading && !peer.has.is_full() && !peer.upload_only);
         let mut candidates: Vec<Candidate> = Vec::new();
@@ -43,8 +48,33 @@ impl Torrent {
         }
     }
 
+    /// Chokes everybody if others have all of it between them and need no help of ours.
+    fn holds_back(&mut self, now: Micros) -> bool {
+        let Some(restraint) = self.restraint.as_ref().filter(|restraint| restraint.holds()) else {
+            return false;
+        };
+        if restraint.is_settled(now) {
+            let pieces = self.content.as_ref().map_or(0, |content| content.layout.pieces());
+            let mut elsewhere = Bits::none(pieces);
+            self.roster.iter().for_each(|peer| elsewhere.unite(&peer.has));
+            if !elsewhere.is_full() {
+                self.restraint = None;
+                return false;
+            }
+        }
+        for slot in 0..self.roster.slots() {
+            if let Some(key) = self.roster.key_at(slot) {
+                self.choke(key, now);
+            }
+        }
+        true
+    }
+
     /// Gives free slots to those that wait, at once.
     pub(super) fn fill_slots(&mut self, now: Micros) {
+        if self.restraint.as_ref().is_some_and(Restraint::holds) {
+            return;
+        }
         let spreading = self.spread.is_some();
         let unchoked = self.roster.iter().filter(|peer| !peer.choked).count();
         let free = self.choker.slots().saturating_sub(unchoked);

@@ -91,6 +91,9 @@ impl Torrent {
         if let Some(spread) = &mut self.spread {
             spread.seen(piece);
         }
+        if let Some(restraint) = &mut self.restraint {
+            restraint.came(content.layout.piece_bytes(piece), now);
+        }
         let Some(picker) = &mut content.picker else { return self.show_more(key, now) };
         picker.peer_got(piece, &peer.has);
         if picker.lacking().has(piece) {

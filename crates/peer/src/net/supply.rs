@@ -11,7 +11,7 @@ use crate::disk::{Budget, Room};
 pub(crate) const READ_BYTES_MAX: usize = 256 << 10;
 
 /// Used chunks that are kept: most are used again at once, and then their memory needs no preparing by the system.
-const CHUNKS_MAX: usize = 24;
+const CHUNKS_MAX: usize = 16;
 
 /// How many of them are looked at for one that nobody uses any more.
 const PROBES_MAX: usize = 4;
