@@ -1,28 +1,55 @@
-//! The programs that the tests drive, and how they come onto a Debian machine.
+//! What the tests drive, and how it comes onto a Debian machine.
 
+use std::fmt;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::run;
 
-/// A program that some tests drive, the Debian package it comes in, and what is left out without it.
+/// Something that some tests drive, the Debian package it comes in, and what is left out without it.
 struct Tool {
-    program: &'static str,
+    what: What,
     package: &'static str,
     left_out: &'static str,
 }
 
+/// What a package is wanted for.
+enum What {
+    /// A program of this name.
+    Program(&'static str),
+    /// A module of the system's own Python: packages of Debian's are for no other.
+    PythonModule(&'static str),
+}
+
+use What::{Program, PythonModule};
+
 const TOOLS: &[Tool] = &[
-    Tool { program: "ip", package: "iproute2", left_out: "all tests with hosts of their own" },
-    Tool { program: "transmission-daemon", package: "transmission-daemon", left_out: "Transmission's tests" },
-    Tool { program: "aria2c", package: "aria2", left_out: "aria2's tests" },
-    Tool { program: "curl", package: "curl", left_out: "the examples of the API's description" },
-    Tool { program: "opentracker", package: "opentracker", left_out: "the benchmark against opentracker" },
+    Tool { what: Program("ip"), package: "iproute2", left_out: "all tests with hosts of their own" },
+    Tool {
+        what: Program("transmission-daemon"),
+        package: "transmission-daemon",
+        left_out: "Transmission's tests",
+    },
+    Tool { what: Program("aria2c"), package: "aria2", left_out: "aria2's tests" },
+    Tool { what: Program("curl"), package: "curl", left_out: "the examples of the API's description" },
+    Tool {
+        what: Program("opentracker"),
+        package: "opentracker",
+        left_out: "the benchmark against opentracker",
+    },
+    Tool {
+        what: PythonModule("libtorrent"),
+        package: "python3-libtorrent",
+        left_out: "libtorrent's tests and the benchmark against it",
+    },
 ];
+
+/// The Python that Debian's modules are for, whatever other one `PATH` has first.
+pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
 /// Installs what is missing where that is possible, and says what is missing where it is not.
 ///
-/// Missing programs are no error: their tests say that they were skipped.
+/// What is missing is no error: its tests say that they were skipped.
 pub(crate) fn run() -> Result<(), String> {
     let missing = missing();
     if missing.is_empty() {
@@ -35,7 +62,7 @@ pub(crate) fn run() -> Result<(), String> {
     }
     let still = self::missing();
     for tool in &still {
-        println!("missing: {}, so {} will be skipped", tool.program, tool.left_out);
+        println!("missing: {}, so {} will be skipped", tool.what, tool.left_out);
     }
     if !still.is_empty() {
         let packages: Vec<&str> = still.iter().map(|tool| tool.package).collect();
@@ -44,8 +71,26 @@ pub(crate) fn run() -> Result<(), String> {
     Ok(())
 }
 
+impl What {
+    fn is_there(&self) -> bool {
+        match self {
+            Program(name) => find(name).is_some(),
+            PythonModule(name) => has_python_module(name),
+        }
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Program(name) => write!(f, "{name}"),
+            PythonModule(name) => write!(f, "{name} for {PYTHON}"),
+        }
+    }
+}
+
 fn missing() -> Vec<&'static Tool> {
-    TOOLS.iter().filter(|tool| find(tool.program).is_none()).collect()
+    TOOLS.iter().filter(|tool| !tool.what.is_there()).collect()
 }
 
 fn install(packages: &[&str]) -> Result<(), String> {
@@ -73,6 +118,25 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).chain(system).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
+/// Whether [`PYTHON`] is there and can load this module: only loading shows that the libraries below it are there too.
+pub(crate) fn has_python_module(name: &str) -> bool {
+    let mut command = Command::new(PYTHON);
+    command.args(["-c", &format!("import {name}")]).stdin(Stdio::null()).stdout(Stdio::null());
+    command.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
 fn is_root() -> bool {
     rustix::process::geteuid().is_root()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_is_missing() {
+        assert!(!Program("no-such-program-anywhere").is_there());
+        assert!(!PythonModule("no_such_module_anywhere").is_there());
+        assert!(Program("sh").is_there());
+    }
 }
