@@ -63,7 +63,7 @@ impl Lan {
             skip("`ip` is not installed; `cargo xtask setup` may install it");
             return None;
         }
-        sweep();
+        sweep(PREFIX);
         let bridge = match Namespace::new("bridge") {
             Ok(bridge) => bridge,
             Err(reason) => {
@@ -153,6 +153,21 @@ impl Host {
             .unwrap_or_else(|reason| panic!("{reason}"));
     }
 
+    /// Bytes that this host has sent so far, headers included.
+    ///
+    /// # Panics
+    /// On loopback, which sends nothing to others.
+    #[must_use]
+    pub fn sent_bytes(&self) -> u64 {
+        assert!(self.namespace.is_some(), "a host of a Lan; loopback has no uplink");
+        let table = self.enter(|| std::fs::read_to_string("/proc/thread-self/net/dev"));
+        let table = table.expect("a table of network devices");
+        let line = table.lines().find_map(|line| line.trim_start().strip_prefix("eth0:"));
+        // Eight columns of what it received come first.
+        let sent = line.and_then(|line| line.split_ascii_whitespace().nth(8)?.parse().ok());
+        sent.unwrap_or_else(|| panic!("no eth0 in {table}"))
+    }
+
     /// Runs `work` in a thread on this host: sockets that it opens are this host's, and stay so.
     ///
     /// # Panics
@@ -219,12 +234,12 @@ impl Drop for Namespace {
     }
 }
 
-/// Deletes the namespaces of processes that are gone, and kills what still runs in them.
-fn sweep() {
+/// Deletes the namespaces, named with `prefix`, of processes that are gone, and kills what still runs in them.
+fn sweep(prefix: &str) {
     let Ok(list) = run(Command::new("ip").args(["netns", "list"])) else { return };
     for name in list.lines().filter_map(|line| line.split_whitespace().next()) {
         let mut parts = name.split('-');
-        let ours = parts.next() == Some(PREFIX);
+        let ours = parts.next() == Some(prefix);
         let owner = parts.next().and_then(|id| id.parse::<u32>().ok());
         if !ours || owner.is_none_or(|id| Path::new("/proc").join(id.to_string()).exists()) {
             continue;
@@ -286,6 +301,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_host_sends_is_counted() {
+        let Some(mut lan) = Lan::new() else { return };
+        let (a, b) = (lan.host("a"), lan.host("b"));
+        let receiver = b.enter(|| UdpSocket::bind((b.v4(), 0))).unwrap();
+        let sender = a.udp(receiver.local_addr().unwrap()).unwrap();
+        let before = a.sent_bytes();
+        for _ in 0..100 {
+            sender.send(&[0; 1000]).unwrap();
+        }
+        // Ethernet, IPv4 and UDP take 42 bytes of a datagram; neighbor discovery and the like come on top.
+        let sent = a.sent_bytes() - before;
+        assert!((104_200..110_000).contains(&sent), "{sent}");
+    }
+
+    #[test]
     fn nothing_is_left_behind() {
         let Some(mut lan) = Lan::new() else { return };
         let host = lan.host("left");
@@ -297,6 +327,8 @@ mod tests {
 
     #[test]
     fn what_a_dead_process_left_is_swept() {
+        // A prefix of its own, lest the sweeps of tests that run beside this one come first.
+        const PREFIX: &str = "swept";
         let Some(_lan) = Lan::new() else { return };
         let mut dead = Command::new("true").spawn().unwrap();
         dead.wait().unwrap();
@@ -309,7 +341,7 @@ mod tests {
                 .contains(&inside.id().to_string())
                 .then_some(())
         });
-        sweep();
+        sweep(PREFIX);
         assert!(!names().contains(&name));
         assert!(!inside.wait().unwrap().success());
     }
