@@ -11,10 +11,12 @@ mod load;
 mod machine;
 mod memory;
 mod options;
+mod process;
 mod server;
 mod servers;
 mod tools;
 mod tracker;
+mod transfer;
 
 use std::io::Write;
 use std::path::Path;
@@ -26,21 +28,28 @@ pub(crate) const USAGE: &str = "\
   cargo xtask bench tracker [OPTIONS]       what a UDP announce costs: Skep, aquatic_udp, opentracker, a bare echo
   cargo xtask bench http [OPTIONS]          what an HTTP announce costs: Skep, opentracker, aquatic_http, a bare echo
   cargo xtask bench memory [OPTIONS]        what a peer costs in memory, over IPv4 and IPv6
+  cargo xtask bench transfer [OPTIONS]      what moving a file costs: Skep, libtorrent, aria2, a bare TCP connection
       --rounds N      alternating rounds [5]
-      --quick         small populations and short rounds, to see that it runs
-      --only A,B      of the servers only these
+      --quick         small populations and files, short rounds, to see that it runs
+      --only A,B      of the programs only these
+      --scenario A,B  of the transfers only these: one-to-one, one-to-three, capped
+      --skep PATH     this Skep, instead of building one
 ";
 
 /// Runs the benchmark that `arguments` name, and prints its results as Markdown.
 pub(crate) fn main(root: &Path, arguments: &[&str]) -> ExitCode {
     let result = match arguments {
-        ["tracker", rest @ ..] => Options::read(root, rest).and_then(|options| tracker::run(&options)),
-        ["http", rest @ ..] => Options::read(root, rest).and_then(|options| http::run(&options)),
-        ["memory", rest @ ..] => Options::read(root, rest).and_then(|options| memory::run(&options)),
-        // What the benchmarks start as their floor.
+        ["tracker", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| tracker::run(&options)),
+        ["http", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| http::run(&options)),
+        ["memory", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| memory::run(&options)),
+        ["transfer", rest @ ..] => {
+            Options::read(root, rest, &transfer::names()).and_then(|options| transfer::run(&options))
+        }
+        // What the benchmarks start as their floor and as their limit.
         ["echo", transport, listen, reply_bytes] => {
             serve_echo(transport, listen, reply_bytes).map(|()| String::new())
         }
+        ["pipe", rest @ ..] => transfer::pipe::main(rest).map(|()| String::new()),
         _ => Err(Stop::Misuse(format!("no such benchmark\n\n{USAGE}"))),
     };
     match result {

@@ -15,8 +15,8 @@ const REPLY_BYTES_GUESS: f64 = 300.0;
 
 /// What an HTTP announce costs, on kept connections and on one each.
 pub(super) fn run(options: &Options) -> Result<String, Stop> {
-    let tools = Tools::get(&options.root, false, true)?;
-    let mut report = format!("{}\n", machine::describe(options));
+    let tools = Tools::get(options, false, true)?;
+    let mut report = format!("{}\n", machine::describe(options, &machine::trackers()));
     let (population, count) = if options.quick {
         (Population { torrents: 200, peers: 10 }, 10_000)
     } else {

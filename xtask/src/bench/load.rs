@@ -3,6 +3,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use super::process::{cpu_seconds, resident_bytes};
 use super::server::{LOAD_CPU, Server, spawn_on};
 
 /// Who is announced.
@@ -51,7 +52,7 @@ impl Population {
 
 /// Announces everybody once. Returns the server's growth in resident bytes for each peer.
 pub(super) fn fill(skep: &Path, url: &str, population: Population, server: &Server) -> Result<f64, String> {
-    let before = server.resident_bytes()?;
+    let before = resident_bytes(server.id())?;
     let flags = ["--fill", "--count", "0"];
     let summary = generate(skep, url, population, &flags)?;
     let announced = number(&summary, &["fill", "replies"])?;
@@ -62,7 +63,7 @@ pub(super) fn fill(skep: &Path, url: &str, population: Population, server: &Serv
             summary["fill"]
         ));
     }
-    let growth = server.resident_bytes()? as f64 - before as f64;
+    let growth = resident_bytes(server.id())? as f64 - before as f64;
     Ok(growth / population.size() as f64)
 }
 
@@ -77,9 +78,9 @@ pub(super) fn measure(
 ) -> Result<Figures, String> {
     let count = count.to_string();
     let flags = [&["--count", &count, "--for", "60", "--busy"], more].concat();
-    let before = server.cpu_seconds()?;
+    let before = cpu_seconds(server.id())?;
     let summary = generate(skep, url, population, &flags)?;
-    let cpu = server.cpu_seconds()? - before;
+    let cpu = cpu_seconds(server.id())? - before;
     let read = |name: &str| number(&summary, &["measured", name]);
     let replies = read("replies")?;
     if replies == 0.0 {

@@ -4,8 +4,18 @@ use std::process::Command;
 use super::options::Options;
 use super::tools::AQUATIC_VERSION;
 
-/// The machine, the versions and the command, as lines of Markdown.
-pub(super) fn describe(options: &Options) -> String {
+/// The other trackers' versions.
+pub(super) fn trackers() -> String {
+    format!("aquatic {AQUATIC_VERSION}, opentracker {}", package_version("opentracker"))
+}
+
+/// The other peers' versions.
+pub(super) fn peers() -> String {
+    format!("libtorrent {}, aria2 {}", package_version("python3-libtorrent"), package_version("aria2"))
+}
+
+/// The machine, the versions, those of `others` among them, and the command, as lines of Markdown.
+pub(super) fn describe(options: &Options, others: &str) -> String {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     let model = model.trim_start_matches(['\t', ' ', ':']);
@@ -17,19 +27,22 @@ pub(super) fn describe(options: &Options) -> String {
     let commit =
         said(Command::new("git").args(["describe", "--always", "--dirty"]).current_dir(&options.root));
     let rustc = said(Command::new("rustc").arg("--version"));
-    let opentracker =
-        said(Command::new("dpkg-query").args(["--show", "--showformat=${Version}", "opentracker"]));
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split_ascii_whitespace().next().unwrap_or_default().to_owned();
     format!(
         "- Machine: {model}, {cores} cores, {} GiB, Linux {}; load average before: {load}\n\
-         - Versions: Skep {} ({commit}), aquatic {AQUATIC_VERSION}, opentracker {opentracker}, {rustc}\n\
+         - Versions: Skep {} ({commit}), {others}, {rustc}\n\
          - Command: `{}`\n",
         kibibytes.div_ceil(1 << 20),
         kernel.trim(),
         env!("CARGO_PKG_VERSION"),
         options.command,
     )
+}
+
+/// The version of an installed Debian package; nothing if it is not.
+fn package_version(package: &str) -> String {
+    said(Command::new("dpkg-query").args(["--show", "--showformat=${Version}", package]))
 }
 
 /// What a program prints; nothing if it cannot be run.

@@ -12,8 +12,8 @@ const KINDS: [Kind; 4] = [Kind::Skep, Kind::SkepPlain, Kind::AquaticMio, Kind::O
 
 /// What a peer costs in memory: growth of the resident set through a fill.
 pub(super) fn run(options: &Options) -> Result<String, Stop> {
-    let tools = Tools::get(&options.root, true, false)?;
-    let mut report = format!("{}\n", machine::describe(options));
+    let tools = Tools::get(options, true, false)?;
+    let mut report = format!("{}\n", machine::describe(options, &machine::trackers()));
     let populations = if options.quick {
         [Population { torrents: 20_000, peers: 2 }, Population { torrents: 200, peers: 100 }]
     } else {

@@ -57,32 +57,9 @@ impl Server {
         Ok(server)
     }
 
-    /// Processor seconds it has used so far, in user and kernel mode, all threads together.
-    pub(super) fn cpu_seconds(&self) -> Result<f64, String> {
-        let stat = self.proc("stat")?;
-        // The second field is the program's name in parentheses, and may hold anything.
-        let after = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
-        let mut fields = after.split_ascii_whitespace().skip(11).map_while(|field| field.parse::<f64>().ok());
-        match (fields.next(), fields.next()) {
-            (Some(user), Some(system)) => {
-                Ok((user + system) / rustix::param::clock_ticks_per_second() as f64)
-            }
-            _ => Err(format!("cannot read the processor time in `{stat}`")),
-        }
-    }
-
-    /// Bytes of its memory that are resident.
-    pub(super) fn resident_bytes(&self) -> Result<u64, String> {
-        let status = self.proc("status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kibibytes =
-            line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(|text| text.parse::<u64>().ok());
-        kibibytes.map(|kibibytes| kibibytes * 1024).ok_or_else(|| "cannot read VmRSS".to_owned())
-    }
-
-    fn proc(&self, file: &str) -> Result<String, String> {
-        let path = format!("/proc/{}/{file}", self.child.id());
-        fs::read_to_string(&path).map_err(|error| format!("cannot read {path}: {error}"))
+    /// The process id.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
     }
 }
 

@@ -1,6 +1,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::options::Options;
+
 /// The programs that a benchmark runs; of those that are not ours, why they are missing if they are.
 pub(super) struct Tools {
     pub(super) skep: PathBuf,
@@ -16,16 +18,21 @@ pub(super) const AQUATIC_VERSION: &str = "0.9.0";
 
 impl Tools {
     /// Builds or finds everything. `udp` and `http` say which of aquatic's trackers are wanted.
-    pub(super) fn get(root: &Path, udp: bool, http: bool) -> Result<Self, String> {
+    pub(super) fn get(options: &Options, udp: bool, http: bool) -> Result<Self, String> {
+        let root = options.root.as_path();
+        let mut build = vec!["build", "--release", "--quiet", "--package", "xtask"];
+        if options.skep.is_none() {
+            build.extend(["--package", "skep"]);
+        }
         eprintln!("building Skep and the floor");
-        cargo(root, &["build", "--release", "--quiet", "--package", "skep", "--package", "xtask"])?;
+        cargo(root, &build)?;
         // Without their metrics, which the newest compiler does not take, and which would only slow them down.
         let without = |wanted: bool, name: &str, features: &str| {
             if wanted { install(root, name, features) } else { Err("not wanted".to_owned()) }
         };
         let release = root.join("target/release");
         Ok(Self {
-            skep: release.join("skep"),
+            skep: options.skep.clone().unwrap_or_else(|| release.join("skep")),
             xtask: release.join("xtask"),
             aquatic_udp: without(udp, "aquatic_udp", "io-uring,mimalloc"),
             aquatic_http: without(http, "aquatic_http", ""),

@@ -53,8 +53,8 @@ impl Row {
 
 /// What a UDP announce costs, over a spread and over a dense population.
 pub(super) fn run(options: &Options) -> Result<String, Stop> {
-    let tools = Tools::get(&options.root, true, false)?;
-    let mut report = format!("{}\n", machine::describe(options));
+    let tools = Tools::get(options, true, false)?;
+    let mut report = format!("{}\n", machine::describe(options, &machine::trackers()));
     let (spread, dense, count) = if options.quick {
         (Population { torrents: 20_000, peers: 2 }, Population { torrents: 200, peers: 100 }, 200_000)
     } else {
