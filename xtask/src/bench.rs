@@ -32,7 +32,7 @@ pub(crate) const USAGE: &str = "\
       --rounds N      alternating rounds [5]
       --quick         small populations and files, short rounds, to see that it runs
       --only A,B      of the programs only these
-      --scenario A,B  of the transfers only these: one-to-one, one-to-three, capped
+      --scenario A,B  of the transfers only these: one-to-one, one-to-three, capped, idle, simulation
       --skep PATH     this Skep, instead of building one
 ";
 

@@ -24,6 +24,13 @@ pub(super) fn peak_bytes(id: u32) -> Result<u64, String> {
     status_bytes(id, "VmHWM:")
 }
 
+/// How many descriptors it has open.
+pub(super) fn descriptors(id: u32) -> Result<usize, String> {
+    let path = format!("/proc/{id}/fd");
+    let entries = fs::read_dir(&path).map_err(|error| format!("cannot read {path}: {error}"))?;
+    Ok(entries.count())
+}
+
 fn status_bytes(id: u32, field: &str) -> Result<u64, String> {
     let status = read(id, "status")?;
     let line = status.lines().find_map(|line| line.strip_prefix(field));
@@ -45,6 +52,7 @@ mod tests {
     fn our_own_process_is_seen() {
         let id = std::process::id();
         assert!(cpu_seconds(id).is_ok());
+        assert!(descriptors(id).unwrap() >= 3);
         let (now, peak) = (resident_bytes(id).unwrap(), peak_bytes(id).unwrap());
         assert!(0 < now && now <= peak, "{now} and at most {peak}");
     }

@@ -1,9 +1,11 @@
 //! What moving a file costs: Skep, libtorrent and aria2 in turn, on hosts of their own, in memory.
 
 mod folder;
+mod idle;
 mod measure;
 mod peers;
 pub(super) mod pipe;
+mod simulation;
 mod site;
 mod table;
 
@@ -60,7 +62,7 @@ const SCENARIOS: [Scenario; 3] = [
 
 /// The names of all scenarios, in the order in which they run.
 pub(super) fn names() -> Vec<&'static str> {
-    SCENARIOS.iter().map(|scenario| scenario.name).collect()
+    SCENARIOS.iter().map(|scenario| scenario.name).chain([idle::NAME, simulation::NAME]).collect()
 }
 
 /// Runs the scenarios that are wanted.
@@ -71,7 +73,21 @@ pub(super) fn run(options: &Options) -> Result<String, Stop> {
         let rows = scenario.rounds(options, &tools)?;
         table::write(&mut report, &scenario.heading(options), &rows, scenario.ideal_seconds(options));
     }
-    let _ = writeln!(report, "Medians of {} alternating rounds (least–greatest).", options.rounds);
+    if options.wants_scenario(idle::NAME) && options.wants(Kind::Skep.name()) {
+        report.push_str(&idle::run(options, &tools)?);
+    }
+    if options.wants_scenario(simulation::NAME) && options.wants(Kind::Skep.name()) {
+        report.push_str(&simulation::run(options)?);
+    }
+    let _ = writeln!(
+        report,
+        "Medians of {} alternating rounds (least–greatest); idle and simulated ones once. Time: from the leechers' start, \
+         their programs' own included, until the last has everything, the seeder having announced itself before. Processor: \
+         user and kernel, seeder and leechers together, in that time. Peak: the most that was resident of a process, pages \
+         of files that it maps included. Sent: all that left the seeder's host, headers included. Ideal: the file once over \
+         the seeder's link, headers left out. MB are 10^6 bytes.",
+        options.rounds
+    );
     Ok(report)
 }
 
@@ -91,8 +107,8 @@ impl Scenario {
 
     fn rounds(&self, options: &Options, tools: &Tools) -> Result<Vec<Row>, String> {
         let site = Site::new(&tools.skep, self.size(options), self.leechers, self.uplink)?;
-        // The limit has one other end.
-        let limit = (self.leechers == 1).then_some(Kind::Pipe);
+        // A connection has one other end. Where the seeder's link is the limit, that is no matter.
+        let limit = (self.leechers == 1 || self.uplink.is_some()).then_some(Kind::Pipe);
         let mut rows: Vec<Row> = Kind::SWARM
             .into_iter()
             .chain(limit)

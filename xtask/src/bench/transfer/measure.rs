@@ -33,8 +33,11 @@ pub(super) struct Figures {
 /// Lets the site's leechers get its file once, all starting together.
 pub(super) fn transfer(kind: Kind, tools: &Tools, site: &Site) -> Result<Figures, String> {
     let run = site.clear_run()?;
-    let figures = if kind == Kind::Pipe { bare(tools, site, &run)? } else { swarm(kind, tools, site, &run)? };
-    run.leechers.iter().try_for_each(|leecher| site.verify(&leecher.files))?;
+    let (figures, served) = match kind {
+        Kind::Pipe => (bare(tools, site, &run)?, 1),
+        _ => (swarm(kind, tools, site, &run)?, run.leechers.len()),
+    };
+    run.leechers[..served].iter().try_for_each(|leecher| site.verify(&leecher.files))?;
     Ok(figures)
 }
 
@@ -59,10 +62,9 @@ fn swarm(kind: Kind, tools: &Tools, site: &Site, run: &Run) -> Result<Figures, S
     figures(site, seconds, (&seeder, cpu_before), &leechers, sent_before)
 }
 
-/// Over a TCP connection, to the one leecher that there is.
+/// Over a TCP connection, to the first leecher.
 fn bare(tools: &Tools, site: &Site, run: &Run) -> Result<Figures, String> {
-    let [place] = run.leechers.as_slice() else { return Err("a connection has one other end".to_owned()) };
-    let receiver = Kind::Pipe.leecher(tools, site, &site.leechers[0], place)?.start()?;
+    let receiver = Kind::Pipe.leecher(tools, site, &site.leechers[0], &run.leechers[0])?.start()?;
     wait::within(SEEDING_MAX, || receiver.has_said("ready").then_some(()))
         .ok_or_else(|| format!("the receiver did not start: {}", receiver.last_lines()))?;
     let sender = Kind::Pipe.seeder(tools, site, &run.seeder)?;

@@ -206,7 +206,7 @@ impl Peer {
 const PIPE_PORT: u16 = 6881;
 
 /// Skep as if on a machine of its own: it sees nothing of what its user configured or what an earlier run left.
-fn skep(tools: &Tools, host: &Host, own: &Path) -> Result<Command, String> {
+pub(super) fn skep(tools: &Tools, host: &Host, own: &Path) -> Result<Command, String> {
     let home = own.join("home");
     fs::create_dir_all(&home).map_err(|error| format!("cannot make {}: {error}", home.display()))?;
     let mut command = host.command(&tools.skep);

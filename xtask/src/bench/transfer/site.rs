@@ -56,7 +56,7 @@ impl Site {
         let file = source.join(FILE_NAME);
         write_content(&file, size).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
         let torrent = folder.path().join("data.torrent");
-        let announce = format!("{}/announce", url(&hub));
+        let announce = format!("{}/announce", hub_url(&hub));
         let mut make = Command::new(skep);
         make.arg("make").arg(&file).args(["--tracker", &announce, "--json", "--output"]).arg(&torrent);
         let output = make.output().map_err(|error| format!("cannot start {make:?}: {error}"))?;
@@ -70,12 +70,12 @@ impl Site {
 
     /// The hub's address.
     pub(super) fn hub_url(&self) -> String {
-        url(&self.hub)
+        hub_url(&self.hub)
     }
 
     /// A hub that knows nobody yet, where the torrent says that it is.
     pub(super) fn start_hub(&self, state: &Path) -> Hub {
-        Setup::new(&self.skep).on(&self.hub).config("log.level = \"warn\"\n").start(state)
+        start_hub(&self.skep, &self.hub, state)
     }
 
     /// The folder of the seeder's file.
@@ -118,8 +118,13 @@ impl Site {
     }
 }
 
+/// Starts a hub that tells no more than what is wrong.
+pub(super) fn start_hub(skep: &Path, host: &Host, state: &Path) -> Hub {
+    Setup::new(skep).on(host).config("log.level = \"warn\"\n").start(state)
+}
+
 /// Where a hub on this host listens unless told otherwise.
-fn url(host: &Host) -> String {
+pub(super) fn hub_url(host: &Host) -> String {
     format!("http://{}:6969", host.v4())
 }
 
