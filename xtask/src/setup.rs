@@ -1,8 +1,9 @@
 //! What the tests drive, and how it comes onto a Debian machine.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
+
+use lab::find;
 
 use crate::run;
 
@@ -109,13 +110,6 @@ fn install(packages: &[&str]) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Where `program` is, looked for in `PATH` and in the folders that Debian keeps from ordinary users' `PATH`.
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let system = ["/usr/sbin", "/sbin"].map(PathBuf::from);
-    std::env::split_paths(&path).chain(system).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
 /// Whether [`PYTHON`] is there and can load this module: only loading shows that the libraries below it are there too.

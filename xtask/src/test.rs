@@ -150,7 +150,7 @@ fn doc(context: &mut Context<'_>) -> Result<(), String> {
 
 /// Security advisories are left out: their database is on the network, and what passed yesterday must pass today.
 fn deny(context: &mut Context<'_>) -> Result<(), String> {
-    if setup::find("cargo-deny").is_none() {
+    if lab::find("cargo-deny").is_none() {
         println!("cargo-deny is not installed; `tidy` has checked the licenses");
         return Ok(());
     }

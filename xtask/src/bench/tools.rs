@@ -66,7 +66,5 @@ fn cargo(root: &Path, arguments: &[&str]) -> Result<(), String> {
 }
 
 fn find(program: &str) -> Result<PathBuf, String> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file());
-    found.ok_or_else(|| format!("{program} is not installed; on Debian: apt install {program}"))
+    lab::find(program).ok_or_else(|| format!("{program} is not installed; on Debian: apt install {program}"))
 }

@@ -82,7 +82,7 @@ impl Kind {
                 command.args(["--tracker", &site.hub_url(), "--admin-token", hub::ADMIN_TOKEN]);
                 Ok(self.prepared(Begin::Run(command), String::new()))
             }
-            Self::Libtorrent => self.libtorrent(site, host, own, &source),
+            Self::Libtorrent => self.libtorrent(site, host, &source),
             Self::Aria2 => {
                 let mut command = aria2c(site, host, &source);
                 command.args(["--check-integrity=true", "--bt-hash-check-seed=true"]);
@@ -114,7 +114,7 @@ impl Kind {
                 command.arg("--output").arg(folder);
                 Ok(self.prepared(Begin::Run(command), target.display().to_string()))
             }
-            Self::Libtorrent => self.libtorrent(site, host, own, folder),
+            Self::Libtorrent => self.libtorrent(site, host, folder),
             Self::Aria2 => {
                 let mut command = aria2c(site, host, folder);
                 // It does not say so itself. What it calls is given an id, a number of files and the first's path.
@@ -133,12 +133,10 @@ impl Kind {
         }
     }
 
-    fn libtorrent(self, site: &Site, host: &Host, own: &Path, folder: &Path) -> Result<Prepared, String> {
-        let script = own.join("libtorrent_peer.py");
-        fs::write(&script, include_str!("libtorrent_peer.py"))
-            .map_err(|error| format!("cannot write {}: {error}", script.display()))?;
+    fn libtorrent(self, site: &Site, host: &Host, folder: &Path) -> Result<Prepared, String> {
         let mut command = host.command(setup::PYTHON);
-        command.arg(script).arg(host.v4().to_string()).arg(&site.torrent).arg(folder);
+        command.args(["-c", include_str!("libtorrent.py")]);
+        command.arg(host.v4().to_string()).arg(&site.torrent).arg(folder);
         let mut program = Program::start(self.name(), command);
         wait::within(START_MAX, || {
             let ready = program.output().contains("ready\n");
@@ -216,7 +214,7 @@ pub(super) fn skep(tools: &Tools, host: &Host, own: &Path) -> Result<Command, St
             command.env_remove(&name);
         }
     }
-    command.env("HOME", home);
+    command.env("HOME", home).current_dir(own);
     Ok(command)
 }
 

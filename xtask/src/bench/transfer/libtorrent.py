@@ -1,6 +1,6 @@
 """libtorrent with one torrent: what other clients built on it do, without their windows.
 
-usage: libtorrent_peer.py ADDRESS TORRENT FOLDER
+Its arguments: ADDRESS TORRENT FOLDER
 
 Prints `ready` once the session listens at ADDRESS, waits for SIGUSR1 so that Python's own start is not measured, adds
 TORRENT over FOLDER, and prints `complete` when all of it is there and verified. Then it shares until it is ended.
