@@ -181,6 +181,17 @@ fn a_magnet_link_gets_its_description_from_a_peer() {
 }
 
 #[test]
+fn a_seeder_that_hides_its_pieces_does_not_say_that_it_wants_none() {
+    for spread in [true, false] {
+        let config = Config { spread, ..Config::default() };
+        let mut seeder = Side::new(1, Some(content(Bits::all(layout().pieces()), false)), config);
+        seeder.connect(2, false, true).expect("wanted");
+        let hello = seeder.act(0).into_iter().find_map(Result::ok).expect("a handshake");
+        assert_eq!(hello.windows(11).any(|window| window == b"upload_only"), !spread);
+    }
+}
+
+#[test]
 fn what_is_not_wanted_is_not_fetched() {
     let (mut leecher, mut seeder) = joined(Side::leecher(1), Side::seeder(2), true);
     let mut priorities = vec![Priority::Skip; layout().pieces() as usize];

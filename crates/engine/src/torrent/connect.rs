@@ -174,6 +174,9 @@ impl Torrent {
 
     fn shake_hands(&mut self, key: PeerKey) {
         let private = self.is_private();
+        // Who wants nothing and shows nothing is left at once by libtorrent and others.
+        let content = self.content.as_ref().filter(|_| self.spread.is_none());
+        let upload_only = content.and_then(|content| content.upload_only());
         let Some(peer) = self.roster.get(key) else { return };
         let hello = ExtensionHandshake {
             metadata_id: Some(METADATA_ID),
@@ -185,7 +188,7 @@ impl Torrent {
                 .filter(|&len| len > 0),
             port: self.identity.port,
             requests_max: Some(REQUESTS_MAX),
-            upload_only: self.content.as_ref().and_then(|content| content.upload_only()),
+            upload_only,
             client: Some(self.identity.client.into()),
             your_ip: Some(peer.ip),
         };
