@@ -172,7 +172,7 @@ impl Tracker {
 
     fn want(&self, asker: &Asker<'_>, ask: &wire::Announce<'_>) -> Want {
         let peers = ask.want.unwrap_or(self.config.want_default).min(self.config.want_max);
-        Want { peers, families: asker.families, ids: asker.ids }
+        Want { peers, families: asker.families, ids: asker.ids, seeders: may_know_no_size(ask) }
     }
 
     /// The interval, lengthened at random so that those who came together do not come back together.
@@ -194,6 +194,12 @@ impl Worker {
     pub fn tick(&mut self, tracker: &Tracker) {
         self.now = tracker.now();
     }
+}
+
+/// Whether `left` may be 0 because the asker has no more than a magnet link: aria2 says so then, in the words of a seeder
+/// that has just started, and would never hear of the seeders that can tell it what the torrent is.
+fn may_know_no_size(ask: &wire::Announce<'_>) -> bool {
+    ask.peer_id.0.starts_with(b"A2-") && (ask.left, ask.uploaded, ask.downloaded) == (Some(0), 0, 0)
 }
 
 fn detail(ask: &wire::Announce<'_>) -> Detail {

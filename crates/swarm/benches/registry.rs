@@ -32,7 +32,7 @@ impl Load {
             endpoint: Endpoint::V4(Ipv4Addr::from(0x0a00_0000 + number), Port::new(6881).expect("not 0")),
             left: Some(u64::from(number % 3)),
             event: Event::Update,
-            want: Want { peers: 50, families: Families::V4, ids: false },
+            want: Want { peers: 50, families: Families::V4, ids: false, seeders: false },
             detail: None,
         }
     }

@@ -52,6 +52,8 @@ pub struct Want {
     pub families: Families,
     /// Whether the peers' ids are wanted too (an HTTP asker without `compact`).
     pub ids: bool,
+    /// Whether an asker that has everything, or all it wants, is told of others such as well: it may not mean it.
+    pub seeders: bool,
 }
 
 /// Address families that an asker can use.

@@ -135,6 +135,25 @@ fn a_download_is_reported_once() {
 }
 
 #[test]
+fn aria2_with_a_magnet_link_is_told_of_seeders() {
+    let mut desk = Desk::new(&TrackerConfig::default());
+    let started =
+        wire::Announce { left: Some(0), uploaded: 0, downloaded: 0, event: Event::Started, ..announce(6881) };
+    desk.tell("192.0.2.1", &started).unwrap();
+    let aria2 = wire::Announce { peer_id: PeerId(*b"A2-1-36-0-abcdefghij"), ..started.clone() };
+    for (ask, told) in [
+        (wire::Announce { ..aria2.clone() }, 1),
+        (wire::Announce { event: Event::Update, ..aria2.clone() }, 1),
+        // Nobody else is taken for it, nor one that does seed.
+        (wire::Announce { uploaded: 1, ..aria2 }, 0),
+        (started, 0),
+    ] {
+        desk.tell("192.0.2.2", &ask).unwrap();
+        assert_eq!(desk.worker.reply.peers().count(), told, "{ask:?}");
+    }
+}
+
+#[test]
 fn what_is_known_of_a_peer_can_be_looked_at() {
     let mut desk = Desk::new(&TrackerConfig::default());
     desk.tell("192.0.2.1", &announce(6881)).unwrap();

@@ -169,7 +169,7 @@ impl Registry {
         }
         reply.counts = swarm.counts();
         let pool = Pool {
-            leechers_only: role != Role::Leecher,
+            leechers_only: role != Role::Leecher && !announce.want.seeders,
             families: announce.want.families,
             without: Some(position),
         };

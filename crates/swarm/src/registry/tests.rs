@@ -28,7 +28,7 @@ fn announce(hash: InfoHash, endpoint: Endpoint, left: u64) -> Announce {
         endpoint,
         left: Some(left),
         event: Event::Update,
-        want: Want { peers: 50, families: Families::Both, ids: false },
+        want: Want { peers: 50, families: Families::Both, ids: false, seeders: false },
         detail: None,
     }
 }
@@ -74,6 +74,20 @@ fn two_peers_come_complete_and_leave() {
         counts.push(desk.counts());
     }
     assert_eq!(counts, [(0, 1), (1, 0), (1, 1), (1, 2), (1, 1), (1, 0)]);
+}
+
+#[test]
+fn a_seeder_is_told_of_seeders_only_if_it_wants_them() {
+    let mut desk = Desk::new(config());
+    for (number, left) in [(1, 0), (2, 5)] {
+        desk.tell(&announce(hash(1), peer(number), left), 0).unwrap();
+    }
+    for (seeders, told) in [(false, 1), (true, 2)] {
+        let mut seeder = announce(hash(1), peer(3), 0);
+        seeder.want.seeders = seeders;
+        desk.tell(&seeder, 0).unwrap();
+        assert_eq!(desk.reply.peers().count(), told);
+    }
 }
 
 #[test]

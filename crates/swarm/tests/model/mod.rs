@@ -98,7 +98,7 @@ impl Pair {
     pub(crate) fn apply(&mut self, op: Op) {
         match op {
             Op::Announce { hash, peer, left, event, want, families } => {
-                let want = Want { peers: want % 300, families, ids: false };
+                let want = Want { peers: want % 300, families, ids: false, seeders: false };
                 self.announce(Announce {
                     hash: info_hash(hash),
                     endpoint: endpoint(peer),
@@ -115,7 +115,7 @@ impl Pair {
                         endpoint: endpoint(peer),
                         left: Some(u64::from(!seeders)),
                         event: Event::Update,
-                        want: Want { peers: 2, families: Families::Both, ids: false },
+                        want: Want { peers: 2, families: Families::Both, ids: false, seeders: false },
                         detail: None,
                     });
                 }
