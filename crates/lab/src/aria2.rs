@@ -9,22 +9,22 @@ use crate::program::Program;
 /// The Debian package's program.
 pub const PROGRAM: &str = "aria2c";
 
-/// Shares what is in `folder`; it is verified first.
+/// Shares what is in `folder` of a .torrent file; it is verified first.
 #[must_use]
-pub fn seed(host: &Host, torrent: &Path, folder: &Path) -> Program {
+pub fn seed(host: &Host, torrent: &str, folder: &Path) -> Program {
     let mut command = command(host, torrent, folder);
     command.args(["--check-integrity=true", "--bt-hash-check-seed=true"]);
     Program::start("aria2c, seeding", command)
 }
 
-/// Fetches into `folder`, and goes on seeding.
+/// Fetches what a .torrent file or a magnet link names into `folder`, and goes on seeding.
 #[must_use]
-pub fn fetch(host: &Host, torrent: &Path, folder: &Path) -> Program {
-    Program::start("aria2c, fetching", command(host, torrent, folder))
+pub fn fetch(host: &Host, source: &str, folder: &Path) -> Program {
+    Program::start("aria2c, fetching", command(host, source, folder))
 }
 
 /// aria2 for one torrent, hearing of peers from its tracker alone.
-fn command(host: &Host, torrent: &Path, folder: &Path) -> Command {
+fn command(host: &Host, source: &str, folder: &Path) -> Command {
     let mut command = host.command(PROGRAM);
     command.arg("--no-conf").arg("--dir").arg(folder);
     // aria2 asks UDP trackers only while its DHT is on. Ours knows no node, and nobody answers it.
@@ -39,6 +39,6 @@ fn command(host: &Host, torrent: &Path, folder: &Path) -> Command {
         "--summary-interval=0",
         "--show-console-readout=false",
     ]);
-    command.arg(torrent);
+    command.arg(source);
     command
 }

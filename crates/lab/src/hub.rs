@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::http::{Request, Response};
 use crate::lan::Host;
+use crate::machine;
 use crate::program::{Program, Signal};
 use crate::wait::{self, SOON};
 
@@ -120,11 +121,7 @@ impl Setup {
     }
 
     fn command(&self, state: &Path, folder: &Path) -> Command {
-        let mut command = self.host.command(&self.skep);
-        // The settings of whoever runs the tests are not the tests'.
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SKEP_")) {
-            command.env_remove(name);
-        }
+        let mut command = machine::command(&self.host, &self.skep);
         let config = folder.join("skep.toml");
         fs::write(&config, &self.config).expect("a configuration file");
         command.arg("serve").arg("--config").arg(config).arg("--state-dir").arg(state);
@@ -200,6 +197,14 @@ impl Hub {
             incomplete: number("incomplete"),
             downloaded: number("downloaded"),
         })
+    }
+
+    /// What a swarm's peers last said of themselves, in the API's words; none if it is not in the catalogue.
+    #[must_use]
+    pub fn peers(&self, info_hash: &str) -> Vec<Value> {
+        let target = format!("/api/v1/torrents/{info_hash}");
+        let mut answer = self.send(&Request::new("GET", &target).bearer(ADMIN_TOKEN)).json();
+        answer["peers"].as_array_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Waits until a swarm is as `wanted`.

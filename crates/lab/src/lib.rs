@@ -4,9 +4,12 @@
 //! cannot do where it runs it says ([`skip`]); what goes wrong otherwise is a panic, since its callers are tests.
 
 pub mod aria2;
+pub mod folder;
 pub mod http;
 pub mod hub;
 pub mod lan;
+pub mod libtorrent;
+pub mod machine;
 pub mod program;
 pub mod torrent;
 pub mod transmission;

@@ -1,7 +1,7 @@
 //! Programs that run beside a test and never outlive it.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -20,26 +20,26 @@ const SHOWN_LINES_MAX: usize = 60;
 pub struct Program {
     name: String,
     child: Child,
-    output: PathBuf,
-    /// Holds `output`.
+    /// Where its standard output and its standard error go.
+    streams: [PathBuf; 2],
+    /// Holds them.
     _folder: TempDir,
 }
 
 impl Program {
-    /// Starts `command`, its output going to a file.
+    /// Starts `command`, its output going to files.
     ///
     /// # Panics
     /// If it cannot be started.
     #[must_use]
     pub fn start(name: &str, mut command: Command) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the output");
-        let output = folder.path().join("output");
-        let file = File::create(&output).expect("a file for the output");
-        command.stdin(Stdio::null());
-        command.stdout(file.try_clone().expect("a second handle"));
-        command.stderr(file);
+        let streams = ["stdout", "stderr"].map(|name| folder.path().join(name));
+        let [stdout, stderr] =
+            streams.each_ref().map(|path| File::create(path).expect("a file for the output"));
+        command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-        Self { name: name.to_owned(), child, output, _folder: folder }
+        Self { name: name.to_owned(), child, streams, _folder: folder }
     }
 
     /// The process id.
@@ -48,10 +48,22 @@ impl Program {
         self.child.id()
     }
 
-    /// What it has written so far, to standard output and standard error.
+    /// What it has written so far, to standard output and then to standard error.
     #[must_use]
     pub fn output(&self) -> String {
-        fs::read(&self.output).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+        self.stdout() + &self.stderr()
+    }
+
+    /// What it has written to standard output so far.
+    #[must_use]
+    pub fn stdout(&self) -> String {
+        read(&self.streams[0])
+    }
+
+    /// What it has written to standard error so far.
+    #[must_use]
+    pub fn stderr(&self) -> String {
+        read(&self.streams[1])
     }
 
     /// Sends a signal.
@@ -108,6 +120,10 @@ impl Drop for Program {
     }
 }
 
+fn read(path: &Path) -> String {
+    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +140,7 @@ mod tests {
         let mut program = shell("echo out; echo err >&2; exit 3");
         assert_eq!(program.wait(SOON).code(), Some(3));
         assert_eq!(program.output(), "out\nerr\n");
+        assert_eq!((program.stdout().as_str(), program.stderr().as_str()), ("out\n", "err\n"));
     }
 
     #[test]

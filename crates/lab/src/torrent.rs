@@ -22,14 +22,14 @@ pub fn content(seed: u64, len: usize) -> Vec<u8> {
     bytes
 }
 
-/// A single-file torrent (BEP 3).
+/// A torrent (BEP 3).
 #[derive(Debug, Clone)]
 pub struct Torrent {
     /// The .torrent file.
     pub bytes: Vec<u8>,
     /// The info hash in 40 hexadecimal digits.
     pub info_hash: String,
-    /// The file's name.
+    /// The name of its file or folder.
     pub name: String,
 }
 
@@ -39,18 +39,54 @@ impl Torrent {
     /// A `private` one (BEP 27) is shared with nobody but who the tracker names.
     #[must_use]
     pub fn new(name: &str, content: &[u8], piece_length: usize, tracker: &str, private: bool) -> Self {
+        let length = format!("6:lengthi{}e", content.len());
+        Self::of(name, length.as_bytes(), content, piece_length, tracker, private)
+    }
+
+    /// The torrent of a folder called `name`. What the paths consist of is written as it is, be it as hostile as may be.
+    #[must_use]
+    pub fn folder(
+        name: &str,
+        files: &[(Vec<&str>, Vec<u8>)],
+        piece_length: usize,
+        tracker: &str,
+        private: bool,
+    ) -> Self {
+        let mut list = b"5:filesl".to_vec();
+        let mut content = Vec::new();
+        for (path, bytes) in files {
+            let path: String = path.iter().map(|part| text(part)).collect();
+            list.extend_from_slice(format!("d6:lengthi{}e4:pathl{path}ee", bytes.len()).as_bytes());
+            content.extend_from_slice(bytes);
+        }
+        list.push(b'e');
+        Self::of(name, &list, &content, piece_length, tracker, private)
+    }
+
+    /// `files`: the key, `files` or `length`, and its value; either stands before the name.
+    fn of(
+        name: &str,
+        files: &[u8],
+        content: &[u8],
+        piece_length: usize,
+        tracker: &str,
+        private: bool,
+    ) -> Self {
         let pieces: Vec<u8> = content.chunks(piece_length).flat_map(Sha1::digest).collect();
-        let mut info = format!("d6:lengthi{}e4:name{}:{name}", content.len(), name.len()).into_bytes();
-        info.extend_from_slice(
-            format!("12:piece lengthi{piece_length}e6:pieces{}:", pieces.len()).as_bytes(),
-        );
-        info.extend_from_slice(&pieces);
-        info.extend_from_slice(if private { b"7:privatei1ee" } else { b"e" });
+        let rest = format!("4:name{}12:piece lengthi{piece_length}e6:pieces{}:", text(name), pieces.len());
+        let private: &[u8] = if private { b"7:privatei1ee" } else { b"e" };
+        let info = [b"d", files, rest.as_bytes(), &pieces, private].concat();
         let info_hash = Sha1::digest(&info).iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut bytes = format!("d8:announce{}:{tracker}4:info", tracker.len()).into_bytes();
-        bytes.extend_from_slice(&info);
-        bytes.push(b'e');
+        let announce = format!("d8:announce{}4:info", text(tracker));
+        let bytes = [announce.as_bytes(), &info, b"e"].concat();
         Self { bytes, info_hash, name: name.to_owned() }
+    }
+
+    /// The magnet link (BEP 9) that names `tracker`.
+    #[must_use]
+    pub fn magnet(&self, tracker: &str) -> String {
+        let tracker: String = tracker.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        format!("magnet:?xt=urn:btih:{}&tr={tracker}", self.info_hash)
     }
 
     /// Writes the .torrent file into `folder`: its path.
@@ -76,6 +112,11 @@ impl Torrent {
     }
 }
 
+/// A string, bencoded.
+fn text(text: &str) -> String {
+    format!("{}:{text}", text.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +132,24 @@ mod tests {
         ];
         assert_eq!(torrent.bytes, expected.concat());
         assert_eq!(torrent.escaped_hash().len(), 60);
+    }
+
+    #[test]
+    fn a_folder_lists_its_files_before_its_name() {
+        let files = [(vec!["a", "b"], b"ab".to_vec()), (vec!["c"], b"c".to_vec())];
+        let torrent = Torrent::folder("f", &files, 16384, "http://t/announce", false);
+        let pieces = b"\xa9\x99\x3e\x36\x47\x06\x81\x6a\xba\x3e\x25\x71\x78\x50\xc2\x6c\x9c\xd0\xd8\x9d";
+        let expected = [
+            b"d8:announce17:http://t/announce4:infod5:filesl",
+            &b"d6:lengthi2e4:pathl1:a1:bee"[..],
+            b"d6:lengthi1e4:pathl1:cee",
+            b"e4:name1:f12:piece lengthi16384e6:pieces20:",
+            pieces,
+            b"ee",
+        ];
+        assert_eq!(torrent.bytes, expected.concat());
+        let magnet = format!("magnet:?xt=urn:btih:{}&tr=%75%3a%2f", torrent.info_hash);
+        assert_eq!(torrent.magnet("u:/"), magnet);
     }
 
     #[test]

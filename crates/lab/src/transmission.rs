@@ -79,12 +79,12 @@ impl Transmission {
         &self.downloads
     }
 
-    /// Adds a .torrent file and starts it.
+    /// Adds a .torrent file or a magnet link and starts it.
     ///
     /// # Panics
     /// If it is not taken.
-    pub fn add(&self, torrent: &Path) {
-        let result = self.call("torrent-add", &json!({ "filename": torrent, "paused": false }));
+    pub fn add(&self, source: &str) {
+        let result = self.call("torrent-add", &json!({ "filename": source, "paused": false }));
         assert!(result.get("torrent-added").is_some(), "{result}");
     }
 
