@@ -6,12 +6,18 @@ use crate::time::{Micros, SECOND};
 /// How long a block of metadata may take before another peer is asked.
 const ANSWER_WITHIN: Micros = 5 * SECOND;
 
+/// How long nothing may come before a peer that says another size is asked.
+const STALL: Micros = 2 * ANSWER_WITHIN;
+
+/// How long a peer is left alone by which that happened: it may be slow, or be waiting for its own chance to harm.
+const MUTE_REST: Micros = 60 * SECOND;
+
 /// The longest info dictionary that is fetched from peers, in bytes: it is held in memory before anybody can say that
 /// it is right. Longer ones come in a torrent file.
 pub(crate) const FETCHED_BYTES_MAX: u32 = 16 << 20;
 
 /// An info dictionary on its way (BEP 9). Its size is a stranger's word: the first peer's counts until the whole proves
-/// wrong, and the memory grows only with what has come.
+/// wrong or nothing comes of it, and the memory grows only with what has come.
 #[derive(Debug, Default)]
 pub(crate) struct Fetch {
     size: u32,
@@ -19,8 +25,10 @@ pub(crate) struct Fetch {
     left: usize,
     /// Who sent the blocks that are here.
     senders: Vec<PeerKey>,
-    /// Who sent blocks of a whole that was wrong: not asked again.
-    suspects: Vec<PeerKey>,
+    /// When something came last, or the size was chosen.
+    moved_at: Micros,
+    /// Who is not asked until then: for ever, who sent blocks of a whole that was wrong.
+    suspects: Vec<(PeerKey, Micros)>,
 }
 
 #[derive(Debug, Clone)]
@@ -33,10 +41,15 @@ enum Part {
 impl Fetch {
     /// Chooses a block to ask `peer` for, which says that the whole has `size` bytes.
     pub(crate) fn ask(&mut self, peer: PeerKey, size: u32, now: Micros) -> Option<u32> {
-        if size == 0 || size > FETCHED_BYTES_MAX || self.suspects.contains(&peer) {
+        let is_suspect = self.suspects.iter().any(|&(suspect, until)| suspect == peer && now < until);
+        if size == 0 || size > FETCHED_BYTES_MAX || is_suspect {
             return None;
         }
+        if self.size != size && now >= self.moved_at + STALL {
+            self.doubt(now);
+        }
         if self.size == 0 {
+            self.moved_at = now;
             self.size = size;
             self.left = size.div_ceil(METADATA_BLOCK_BYTES) as usize;
             self.blocks = vec![Part::Missing; self.left];
@@ -52,7 +65,14 @@ impl Fetch {
     }
 
     /// A block came; the whole, if it was the last one missing.
-    pub(crate) fn receive(&mut self, peer: PeerKey, block: u32, total: u32, data: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn receive(
+        &mut self,
+        peer: PeerKey,
+        block: u32,
+        total: u32,
+        data: &[u8],
+        now: Micros,
+    ) -> Option<Vec<u8>> {
         let part = self.blocks.get_mut(block as usize).filter(|_| total == self.size)?;
         let is_ours = matches!(part, Part::Asked(asked, _) if *asked == peer);
         if !is_ours || data.len() != metadata_block_bytes(total, block) as usize {
@@ -60,6 +80,7 @@ impl Fetch {
         }
         *part = Part::Here(data.into());
         self.left -= 1;
+        self.moved_at = now;
         if !self.senders.contains(&peer) {
             self.senders.push(peer);
         }
@@ -86,8 +107,24 @@ impl Fetch {
 
     /// The whole was wrong: start again with others.
     pub(crate) fn restart(&mut self) {
+        let senders = std::mem::take(&mut self.senders);
+        self.start_without(senders, Micros::MAX);
+    }
+
+    /// Nothing comes by this size: for a while, it is others' turn.
+    fn doubt(&mut self, now: Micros) {
+        self.suspects.retain(|&(_, until)| now < until);
+        let mut mute = std::mem::take(&mut self.senders);
+        mute.extend(self.blocks.iter().filter_map(|part| match part {
+            Part::Asked(asked, _) => Some(*asked),
+            _ => None,
+        }));
+        self.start_without(mute, now + MUTE_REST);
+    }
+
+    fn start_without(&mut self, peers: Vec<PeerKey>, until: Micros) {
         let mut suspects = std::mem::take(&mut self.suspects);
-        suspects.append(&mut self.senders);
+        suspects.extend(peers.into_iter().map(|peer| (peer, until)));
         *self = Self { suspects, ..Self::default() };
     }
 }
@@ -106,10 +143,10 @@ mod tests {
         assert_eq!(fetch.ask(B, 30_000, 0), None);
         assert_eq!(fetch.ask(B, 20_000, 0), Some(1));
         assert_eq!(fetch.ask(B, 20_000, 1), None);
-        assert_eq!(fetch.receive(B, 1, 20_000, &[2; 3_616]), None);
+        assert_eq!(fetch.receive(B, 1, 20_000, &[2; 3_616], 1), None);
         assert_eq!(fetch.ask(B, 20_000, ANSWER_WITHIN), Some(0));
-        assert_eq!(fetch.receive(A, 0, 20_000, &[1; 16_384]), None);
-        assert_eq!(fetch.receive(B, 0, 20_000, &[1; 16_384]).unwrap().len(), 20_000);
+        assert_eq!(fetch.receive(A, 0, 20_000, &[1; 16_384], 2), None);
+        assert_eq!(fetch.receive(B, 0, 20_000, &[1; 16_384], 2).unwrap().len(), 20_000);
     }
 
     #[test]
@@ -118,9 +155,29 @@ mod tests {
         fetch.ask(A, 1 << 20, 0);
         fetch.released(A);
         assert_eq!(fetch.ask(B, 10, 0), Some(0));
-        assert!(fetch.receive(B, 0, 10, &[0; 10]).is_some());
+        assert!(fetch.receive(B, 0, 10, &[0; 10], 0).is_some());
         fetch.restart();
         assert_eq!((fetch.ask(B, 10, 0), fetch.ask(A, 10, 0)), (None, Some(0)));
         assert_eq!(fetch.ask(A, FETCHED_BYTES_MAX + 1, 0), None);
+    }
+
+    #[test]
+    fn who_says_a_size_and_then_nothing_does_not_keep_others_from_saying_theirs() {
+        const C: PeerKey = PeerKey { slot: 2, generation: 3 };
+        let mut fetch = Fetch::default();
+        assert_eq!(fetch.ask(A, 1 << 20, 0), Some(0));
+        // It keeps on giving a little, too slowly to be of use.
+        assert!(fetch.receive(A, 0, 1 << 20, &[0; 16_384], STALL / 2).is_none());
+        assert_eq!(fetch.ask(A, 1 << 20, STALL / 2), Some(1));
+        assert_eq!(fetch.ask(B, 10, STALL), None);
+        let now = STALL / 2 + STALL;
+        assert_eq!(fetch.ask(B, 10, now), Some(0));
+        assert_eq!(fetch.ask(A, 1 << 20, now + STALL), None, "it had its turn");
+        assert_eq!(fetch.ask(C, 30, now + STALL), Some(0));
+        assert!(fetch.receive(C, 0, 30, &[0; 30], now + STALL).is_some());
+        // The slow may have been right.
+        fetch.restart();
+        assert_eq!(fetch.ask(C, 30, Micros::MAX - 1), None);
+        assert_eq!(fetch.ask(A, 1 << 20, now + MUTE_REST), Some(0));
     }
 }

@@ -124,7 +124,7 @@ impl Torrent {
                 }
             }
             Metadata::Data { block, total_bytes, data } if self.content.is_none() => {
-                match self.fetch.receive(key, block, total_bytes, data) {
+                match self.fetch.receive(key, block, total_bytes, data, now) {
                     Some(whole) => self.out.metadata(&whole),
                     None => self.ask_for_metadata(now),
                 }
