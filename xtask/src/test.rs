@@ -32,15 +32,15 @@ const STEPS: &[Step] = &[
     Step { name: "unit", what: "unit, property, golden and conversation tests", run: unit },
     Step { name: "doctest", what: "examples in the documentation", run: doctest },
     Step { name: "fuzz", what: "each fuzz target over its kept inputs and bounded random ones", run: fuzz },
-    Step { name: "clients", what: "real clients in hosts of their own", run: clients },
+    Step { name: "clients", what: "real clients, and what happens to people who share", run: clients },
     Step { name: "doc", what: "the documentation; warnings are errors", run: doc },
     Step { name: "deny", what: "cargo deny: licenses, bans, sources", run: deny },
 ];
 
-/// The test targets in which real clients run.
-const CLIENT_TESTS: &[&str] = &["interop"];
+/// The test targets in which real clients run, or peers for some time.
+const CLIENT_TESTS: &[&str] = &["interop", "stories"];
 
-/// How many of those run at a time: they wait for clients' timers more than they work.
+/// How many of those run at a time: they wait for timers and limits more than they work.
 const CLIENT_TEST_THREADS: &str = "8";
 
 /// The package whose test targets replay the fuzz targets.

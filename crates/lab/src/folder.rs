@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 /// A folder's files, in memory.
 #[derive(Debug, Clone)]
-pub struct Folder {
+pub struct Folder<'a> {
     /// The folder's name.
-    pub name: &'static str,
+    pub name: &'a str,
     /// Each file's path below it, and its bytes.
-    pub files: Vec<(Vec<&'static str>, Vec<u8>)>,
+    pub files: Vec<(Vec<&'a str>, Vec<u8>)>,
 }
 
-impl Folder {
+impl Folder<'_> {
     /// Writes it into the folder `parent`: its path.
     ///
     /// # Panics

@@ -17,7 +17,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::{find, skip};
+use crate::{find, run, skip};
 
 /// What all our namespaces' names start with.
 const PREFIX: &str = "skep";
@@ -249,16 +249,6 @@ fn sweep(prefix: &str) {
             let _ = kill_process(id, Signal::KILL);
         }
         let _ = run(Command::new("ip").args(["netns", "delete", name]));
-    }
-}
-
-/// Runs `command` to its end: its output, or why there is none.
-fn run(command: &mut Command) -> Result<String, String> {
-    let output = command.output().map_err(|error| format!("cannot start {command:?}: {error}"))?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()))
     }
 }
 

@@ -11,13 +11,17 @@ pub mod lan;
 pub mod libtorrent;
 pub mod machine;
 pub mod program;
+pub mod small_disk;
+pub mod stranger;
 pub mod torrent;
+pub mod tracker;
 pub mod transmission;
 pub mod wait;
 
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::process::Command;
 use std::thread;
 
 /// Says why the calling test runs nothing, in a line that the test runner does not swallow.
@@ -46,4 +50,14 @@ pub fn have(programs: &[&str]) -> bool {
         skip(format_args!("`{program}` is not installed; `cargo xtask setup` may install it"));
     }
     missing.is_none()
+}
+
+/// Runs `command` to its end: its output, or why there is none.
+pub(crate) fn run(command: &mut Command) -> Result<String, String> {
+    let output = command.output().map_err(|error| format!("cannot start {command:?}: {error}"))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()))
+    }
 }

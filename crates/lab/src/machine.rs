@@ -18,6 +18,19 @@ pub struct Machine {
     home: TempDir,
 }
 
+/// A `skep share` or `skep up` that shares what it should.
+#[derive(Debug)]
+pub struct Sharing {
+    /// The process.
+    pub program: Program,
+    /// The magnet links that it has printed, one for each torrent in their order.
+    pub magnets: Vec<String>,
+    /// Its ready file.
+    pub ready_file: PathBuf,
+    /// Holds the ready file.
+    _folder: TempDir,
+}
+
 /// A command that has come to its end.
 #[derive(Debug)]
 pub struct Ran {
@@ -58,22 +71,24 @@ impl Machine {
         Program::start(&format!("skep {}", arguments.join(" ")), command)
     }
 
-    /// Starts a command that stays, and waits for its ready file.
+    /// Starts a command that shares, and waits for its ready file.
     ///
     /// # Panics
     /// If it ends before.
     #[must_use]
-    pub fn ready(&self, arguments: &[&str]) -> Program {
-        let file = tempfile::tempdir_in(self.home.path()).expect("a folder for the ready file");
-        let path = file.path().join("ready.json");
-        let mut program = self.start(&[arguments, &["--ready-file", &path.to_string_lossy()]].concat());
+    pub fn share(&self, arguments: &[&str]) -> Sharing {
+        let folder = tempfile::tempdir().expect("a folder for the ready file");
+        let ready_file = folder.path().join("ready.json");
+        let mut program = self.start(&[arguments, &["--ready-file", &ready_file.to_string_lossy()]].concat());
         wait::until("the ready file", SOON, || {
             if let Some(status) = program.ended() {
                 panic!("it ended ({status}) before it was ready");
             }
-            path.exists().then_some(())
+            ready_file.exists().then_some(())
         });
-        program
+        let said = program.stdout();
+        let magnets = said.split_whitespace().filter(|word| word.starts_with("magnet:?")).map(str::to_owned);
+        Sharing { program, magnets: magnets.collect(), ready_file, _folder: folder }
     }
 
     /// Runs a command to its end.
@@ -83,6 +98,18 @@ impl Machine {
     #[must_use]
     pub fn run(&self, arguments: &[&str], patience: Duration) -> Ran {
         Ran::of(self.start(arguments), patience)
+    }
+}
+
+impl Sharing {
+    /// The info hash of its first torrent, in 40 hexadecimal digits.
+    ///
+    /// # Panics
+    /// If it has named none.
+    #[must_use]
+    pub fn info_hash(&self) -> String {
+        let hash = self.magnets.first().and_then(|magnet| magnet.split_once("urn:btih:")?.1.get(..40));
+        hash.unwrap_or_else(|| panic!("no info hash in {}", self.program.output())).to_owned()
     }
 }
 

@@ -188,7 +188,7 @@ fn exchange(seeder: Client, fetcher: Client, over: Over, by: By, private: bool) 
     hub.stop();
 }
 
-fn await_copy(hub: &Hub, info_hash: &str, folder: &Folder, copy: &Path) {
+fn await_copy(hub: &Hub, info_hash: &str, folder: &Folder<'_>, copy: &Path) {
     // aria2 says that nothing is left of what it knows no size of.
     let swarm = hub.await_swarm(info_hash, FETCH_MAX, |swarm| swarm.downloaded > 0);
     assert_eq!((swarm.complete, swarm.incomplete, swarm.downloaded), (2, 0, 1));
@@ -207,7 +207,7 @@ fn await_copy(hub: &Hub, info_hash: &str, folder: &Folder, copy: &Path) {
 }
 
 /// Files that make the edges of pieces and files meet in many ways, 32 MiB in all.
-fn folder() -> Folder {
+fn folder() -> Folder<'static> {
     let files = vec![
         (vec!["größe 大", "a b.bin"], content(1, (20 << 20) + 12_345)),
         (vec!["größe 大", "one byte"], content(2, 1)),
@@ -226,29 +226,22 @@ struct Shared {
 }
 
 /// Shares as our users do: the torrent is made by Skep, and the hub hands it out.
-fn share(hub: &Hub, host: &Host, folder: &Folder, private: bool) -> (Running, Shared) {
+fn share(hub: &Hub, host: &Host, folder: &Folder<'_>, private: bool) -> (Running, Shared) {
     let machine = Machine::new(env!("CARGO_BIN_EXE_skep"), host);
     folder.write(machine.home());
     let url = format!("http://{}", hub.http());
     let mut arguments = vec!["share", folder.name, "-t", &url];
     arguments.extend(private.then_some("--private"));
-    let program = machine.ready(&arguments);
-    let said = program.stdout();
-    let named = |key: &str| {
-        let line = said
-            .lines()
-            .find_map(|line| line.strip_prefix(key))
-            .unwrap_or_else(|| panic!("no {key} in {said}"));
-        line.trim().to_owned()
-    };
-    let (info_hash, magnet) = (named("info hash"), named("magnet"));
+    let sharing = machine.share(&arguments);
+    let (info_hash, magnet) = (sharing.info_hash(), sharing.magnets[0].clone());
     let torrent = hub.get(&format!("/t/{info_hash}.torrent"));
     assert_eq!(torrent.status, 200);
     assert_eq!(torrent.body.windows(12).any(|window| window == b"7:privatei1e"), private);
     let file = machine.home().join("handed out.torrent");
     fs::write(&file, &torrent.body).unwrap();
     let file = file.to_string_lossy().into_owned();
-    let running = Running { folder: machine.home().to_owned(), _kept: Kept::Machine(machine, program) };
+    let running =
+        Running { folder: machine.home().to_owned(), _kept: Kept::Machine(machine, sharing.program) };
     (running, Shared { info_hash, file, magnet })
 }
 
@@ -278,7 +271,7 @@ impl Client {
     }
 
     /// Seeds a folder that is there already, by a .torrent file.
-    fn seed(self, host: &Host, torrent: &str, folder: &Folder) -> Running {
+    fn seed(self, host: &Host, torrent: &str, folder: &Folder<'_>) -> Running {
         self.start(host, torrent, Some(folder))
     }
 
@@ -287,7 +280,7 @@ impl Client {
         self.start(host, source, None)
     }
 
-    fn start(self, host: &Host, source: &str, seeded: Option<&Folder>) -> Running {
+    fn start(self, host: &Host, source: &str, seeded: Option<&Folder<'_>>) -> Running {
         let prepare = |folder: &Path| {
             if let Some(seeded) = seeded {
                 seeded.write(folder);

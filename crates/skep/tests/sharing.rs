@@ -5,115 +5,81 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
+
+use lab::folder::Folder;
+use lab::lan::Host;
+use lab::machine::{Machine, Ran, Sharing};
+use lab::program::Signal;
+use lab::torrent::content;
+use serde_json::Value;
 
 /// How long anything may take here, on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn skep(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_skep"));
-    command.args(args).current_dir(folder).env("XDG_DATA_HOME", folder).env("XDG_CONFIG_HOME", folder);
-    command
+fn machine() -> Machine {
+    Machine::new(env!("CARGO_BIN_EXE_skep"), &Host::loopback())
 }
 
-/// A process that is stopped as by Ctrl-C.
-struct Running(Child);
-
-impl Running {
-    /// Starts `args`, and waits for its ready file.
-    fn start(folder: &Path, args: &[&str], ready: &str) -> Self {
-        let mut child =
-            skep(folder, args).args(["--ready-file", ready]).stdout(Stdio::null()).spawn().unwrap();
-        let path = folder.join(ready);
-        lab::wait::until("the ready file", PATIENCE, || {
-            assert!(child.try_wait().unwrap().is_none(), "it ended");
-            path.exists().then_some(())
-        });
-        Self(child)
-    }
-
-    fn stop(mut self) -> bool {
-        Command::new("kill").args(["-INT", &self.0.id().to_string()]).status().unwrap();
-        self.0.wait().unwrap().success()
-    }
+/// A hub and what it shares: its address too, from the line that it gives to be typed elsewhere.
+fn up(machine: &Machine, name: &str) -> (Sharing, String) {
+    let up = machine.share(&["up", name, "--listen", "127.0.0.1:0", "--state-dir", "state"]);
+    let said = up.program.stdout();
+    let hub = said.split_once(" -t ").and_then(|(_, rest)| rest.split_whitespace().next());
+    let hub = hub.unwrap_or_else(|| panic!("no hub in {said}")).to_owned();
+    (up, hub)
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It has ended, or shall.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn stop(sharing: Sharing) {
+    sharing.program.signal(Signal::INT);
+    Ran::of(sharing.program, PATIENCE).went_well();
+    assert!(!sharing.ready_file.exists());
 }
 
-fn hub_of(folder: &Path) -> String {
-    let ready: serde_json::Value =
-        serde_json::from_slice(&fs::read(folder.join("up.json")).unwrap()).unwrap();
-    format!("http://{}", ready["http"][0].as_str().unwrap())
-}
-
-fn text(output: &Output) -> (String, String) {
-    (
-        String::from_utf8_lossy(&output.stdout).into_owned(),
-        String::from_utf8_lossy(&output.stderr).into_owned(),
-    )
+fn found(machine: &Machine, name: &str, hub: &str) -> Value {
+    let found = machine.run(&["find", "--json", name, "-t", hub], PATIENCE);
+    serde_json::from_str::<Value>(&found.stdout).unwrap()[0].take()
 }
 
 #[test]
 fn a_folder_is_put_up_here_and_got_there() {
-    let temp = tempfile::tempdir().unwrap();
-    let folder = temp.path();
-    let set = folder.join("data set");
-    fs::create_dir_all(set.join("größe")).unwrap();
-    let data: Vec<u8> = (0..3_000_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    fs::write(set.join("größe").join("a b.bin"), &data).unwrap();
-    fs::write(set.join("empty"), "").unwrap();
+    let (here, there) = (machine(), machine());
+    let files = vec![
+        (vec!["größe", "a b.bin"], content(1, 3_000_000)),
+        (vec!["pieces"], content(2, 1 << 20)),
+        (vec!["empty"], Vec::new()),
+    ];
+    let set = Folder { name: "data set", files };
+    set.write(here.home());
+    let (up, hub) = up(&here, "data set");
 
-    let up = ["up", "data set", "--listen", "127.0.0.1:0", "--state-dir", "state"];
-    let up = Running::start(folder, &up, "up.json");
-    let hub = hub_of(folder);
+    there.run(&["get", "data sett", "-t", &hub], PATIENCE).failed_with(&["did you mean \"data set\"?"]);
 
-    let wrong = skep(folder, &["get", "data sett", "-t", &hub]).output().unwrap();
-    let (_, said) = text(&wrong);
-    assert!(wrong.status.code() == Some(1) && said.contains("did you mean \"data set\"?"), "{said}");
-
-    let got = skep(folder, &["get", "data set", "-t", &hub, "-o", "there", "--no-seed"]).output().unwrap();
-    let (path, said) = text(&got);
-    assert!(got.status.success(), "{said}");
-    let path = Path::new(path.trim_end());
+    let got = there.run(&["get", "data set", "-t", &hub, "-o", "there", "--no-seed"], PATIENCE);
+    got.went_well();
+    let path = Path::new(got.stdout.trim_end());
     assert!(path.ends_with("there/data set"), "{}", path.display());
-    assert!(fs::read(path.join("größe").join("a b.bin")).unwrap() == data);
-    assert_eq!(fs::read(path.join("empty")).unwrap(), b"");
+    assert_eq!(set.difference(path), None);
 
-    let listed = skep(folder, &["ls", "--json", "-t", &hub]).output().unwrap();
-    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
-    assert_eq!((&listed[0]["seeders"], &listed[0]["leechers"]), (&1.into(), &0.into()), "{listed}");
-    assert_eq!(listed[0]["completed"], 1, "{listed}");
-    assert!(up.stop());
-    assert!(!folder.join("up.json").exists());
+    let listed = found(&there, "data set", &hub);
+    assert_eq!((&listed["seeders"], &listed["leechers"]), (&1.into(), &0.into()), "{listed}");
+    assert_eq!(listed["completed"], 1, "{listed}");
+    stop(up);
 }
 
 #[test]
 fn what_is_shared_through_a_hub_is_got_by_its_hash() {
-    let temp = tempfile::tempdir().unwrap();
-    let folder = temp.path();
-    fs::write(folder.join("first.txt"), "first").unwrap();
-    fs::write(folder.join("solo.bin"), vec![7; 100_000]).unwrap();
-    let up = ["up", "first.txt", "--listen", "127.0.0.1:0", "--state-dir", "state"];
-    let _up = Running::start(folder, &up, "up.json");
-    let hub = hub_of(folder);
-    let share = ["share", "solo.bin", "-t", &hub, "--state-dir", "state"];
-    let share = Running::start(folder, &share, "share.json");
-    let listed = skep(folder, &["find", "--json", "solo", "-t", &hub]).output().unwrap();
-    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
-    let hash = listed[0]["info_hash"].as_str().unwrap();
-    let got = skep(folder, &["get", hash, "-t", &hub, "-o", "there", "--no-seed"]).output().unwrap();
-    assert!(got.status.success(), "{}", text(&got).1);
-    assert_eq!(fs::read(folder.join("there").join("solo.bin")).unwrap(), vec![7; 100_000]);
+    let (here, there) = (machine(), machine());
+    fs::write(here.home().join("first.txt"), "first").unwrap();
+    fs::write(here.home().join("solo.bin"), vec![7; 100_000]).unwrap();
+    let (_up, hub) = up(&here, "first.txt");
+    let share = here.share(&["share", "solo.bin", "-t", &hub, "--state-dir", "state"]);
+    let hash = found(&there, "solo", &hub)["info_hash"].as_str().unwrap().to_owned();
+    assert_eq!(hash, share.info_hash());
+    there.run(&["get", &hash, "-t", &hub, "-o", "there", "--no-seed"], PATIENCE).went_well();
+    assert_eq!(fs::read(there.home().join("there").join("solo.bin")).unwrap(), vec![7; 100_000]);
 
-    assert!(share.stop());
-    let listed = skep(folder, &["find", "--json", "solo", "-t", &hub]).output().unwrap();
-    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
-    assert_eq!(listed[0]["seeders"], 0, "it said goodbye: {listed}");
+    stop(share);
+    let listed = found(&there, "solo", &hub);
+    assert_eq!(listed["seeders"], 0, "it said goodbye: {listed}");
 }
