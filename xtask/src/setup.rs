@@ -1,9 +1,9 @@
 //! What the tests drive, and how it comes onto a Debian machine.
 
 use std::fmt;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use lab::find;
+use lab::{PYTHON, find, has_python_module};
 
 use crate::run;
 
@@ -44,9 +44,6 @@ const TOOLS: &[Tool] = &[
         left_out: "libtorrent's tests and the benchmark against it",
     },
 ];
-
-/// The Python that Debian's modules are for, whatever other one `PATH` has first.
-pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
 /// Installs what is missing where that is possible, and says what is missing where it is not.
 ///
@@ -110,13 +107,6 @@ fn install(packages: &[&str]) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Whether [`PYTHON`] is there and can load this module: only loading shows that the libraries below it are there too.
-pub(crate) fn has_python_module(name: &str) -> bool {
-    let mut command = Command::new(PYTHON);
-    command.args(["-c", &format!("import {name}")]).stdin(Stdio::null()).stdout(Stdio::null());
-    command.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 fn is_root() -> bool {

@@ -21,7 +21,7 @@ pub mod wait;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 
 /// Says why the calling test runs nothing, in a line that the test runner does not swallow.
@@ -41,6 +41,16 @@ pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/sbin"].map(PathBuf::from);
     std::env::split_paths(&path).chain(system).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// The Python that Debian's modules are for, whatever other one `PATH` has first.
+pub const PYTHON: &str = "/usr/bin/python3";
+
+/// Whether [`PYTHON`] is there and can load this module: only loading shows that the libraries below it are there too.
+pub fn has_python_module(name: &str) -> bool {
+    let mut command = Command::new(PYTHON);
+    command.args(["-c", &format!("import {name}")]).stdin(Stdio::null()).stdout(Stdio::null());
+    command.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 /// Whether all `programs` are there; says so ([`skip`]) if one is not.

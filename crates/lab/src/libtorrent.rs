@@ -1,23 +1,17 @@
 //! libtorrent, by way of its Python module and a small script; a process a torrent.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use crate::lan::Host;
 use crate::program::Program;
-use crate::skip;
-
-/// The Python that Debian's modules are for, whatever other one `PATH` has first.
-const PYTHON: &str = "/usr/bin/python3";
+use crate::{PYTHON, has_python_module, skip};
 
 const SCRIPT: &str = include_str!("libtorrent.py");
 
 /// Whether it is there; says so ([`skip`]) if not.
 #[must_use]
 pub fn is_there() -> bool {
-    let mut command = Command::new(PYTHON);
-    command.args(["-c", "import libtorrent"]).stdin(Stdio::null()).stdout(Stdio::null());
-    let there = command.stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+    let there = has_python_module("libtorrent");
     if !there {
         skip(format_args!("no libtorrent for {PYTHON}; `cargo xtask setup` may install it"));
     }

@@ -90,7 +90,7 @@ fn answer(mut stream: TcpStream, heard: &Mutex<Vec<Announce>>) -> Option<()> {
     stream.set_read_timeout(Some(REQUEST_TIMEOUT)).ok()?;
     let mut lines = BufReader::new(stream.try_clone().ok()?).lines();
     let request = lines.next()?.ok()?;
-    while lines.next()?.ok()? != "" {}
+    while !lines.next()?.ok()?.is_empty() {}
     let announce = read(&request)?;
     let mut heard = heard.lock().ok()?;
     let mut ports: Vec<u16> =

@@ -10,7 +10,6 @@ use lab::{aria2, hub, wait};
 use super::site::{FILE_NAME, Place, Site};
 use crate::bench::process::cpu_seconds;
 use crate::bench::tools::Tools;
-use crate::setup;
 
 /// How long a program may take until it can begin.
 const START_MAX: Duration = Duration::from_secs(20);
@@ -66,7 +65,7 @@ impl Kind {
     pub(super) fn missing(self) -> Option<String> {
         let (there, package) = match self {
             Self::Skep | Self::Pipe => return None,
-            Self::Libtorrent => (setup::has_python_module("libtorrent"), "python3-libtorrent"),
+            Self::Libtorrent => (lab::has_python_module("libtorrent"), "python3-libtorrent"),
             Self::Aria2 => (lab::find(aria2::PROGRAM).is_some(), "aria2"),
         };
         (!there).then(|| format!("not installed; on Debian: apt install {package}"))
@@ -134,7 +133,7 @@ impl Kind {
     }
 
     fn libtorrent(self, site: &Site, host: &Host, folder: &Path) -> Result<Prepared, String> {
-        let mut command = host.command(setup::PYTHON);
+        let mut command = host.command(lab::PYTHON);
         command.args(["-c", include_str!("libtorrent.py")]);
         command.arg(host.v4().to_string()).arg(&site.torrent).arg(folder);
         let mut program = Program::start(self.name(), command);
