@@ -53,7 +53,10 @@ pub struct Bound {
 
 /// Why a hub does not start. One line: what is wrong, and what to do.
 #[derive(Debug)]
-pub struct StartError(String);
+pub struct StartError {
+    text: String,
+    is_taken: bool,
+}
 
 /// What a hub could not save when it stopped.
 #[derive(Debug)]
@@ -72,7 +75,7 @@ impl Hub {
             tokio::task::spawn_blocking(move || Opened::open(&config)).await
         };
         let Opened { lock, admin, catalogue, tracker } =
-            opened.map_err(|panic| StartError(format!("the hub did not start: {panic}")))??;
+            opened.map_err(|panic| StartError::new(format!("the hub did not start: {panic}")))??;
 
         let http = HttpListener::bind(&config)?;
         let udp = bind_udp(&config, http.local_addrs())?;
@@ -155,21 +158,21 @@ impl Opened {
         let state_dir = &config.state_dir;
         let unusable = |error: io::Error| {
             let dir = state_dir.display();
-            StartError(format!(
+            StartError::new(format!(
                 "the state directory {dir} cannot be used: {error}; choose another with --state-dir"
             ))
         };
         fs::create_dir_all(state_dir).map_err(unusable)?;
         let lock = StateLock::take(state_dir)?;
-        let admin = AdminToken::load_or_create(state_dir, config.admin_token.as_deref())
-            .map_err(|error| StartError(error.to_string()))?;
+        let admin =
+            AdminToken::load_or_create(state_dir, config.admin_token.as_deref()).map_err(StartError::new)?;
         let limits = Limits {
             metainfo_bytes_max: config.catalogue.metainfo_bytes_max,
             torrents_per_address: Some(config.catalogue.torrents_per_address),
             ..Limits::default()
         };
-        let (catalogue, completed) = Catalogue::open_with(state_dir, limits, now_unix)
-            .map_err(|error| StartError(error.to_string()))?;
+        let (catalogue, completed) =
+            Catalogue::open_with(state_dir, limits, now_unix).map_err(StartError::new)?;
         let tracker = Arc::new(Tracker::new(&config.tracker, Box::new(ToCatalogue(catalogue.clone()))));
         let unpinned = completed.iter().filter(|(hash, count)| tracker.pin(*hash, *count).is_err()).count();
         if unpinned > 0 {
@@ -224,9 +227,21 @@ impl Events for ToCatalogue {
     }
 }
 
+impl StartError {
+    fn new(text: impl fmt::Display) -> Self {
+        Self { text: text.to_string(), is_taken: false }
+    }
+
+    /// Whether another program, as another hub, has the port or the state directory.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        self.is_taken
+    }
+}
+
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -242,6 +257,6 @@ impl std::error::Error for StopError {}
 
 impl From<io::Error> for StartError {
     fn from(error: io::Error) -> Self {
-        Self(error.to_string())
+        Self { text: error.to_string(), is_taken: error.kind() == io::ErrorKind::AddrInUse }
     }
 }

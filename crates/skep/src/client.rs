@@ -1,5 +1,6 @@
 //! The hub's HTTP API, as commands see it.
 
+mod download;
 mod error;
 mod token;
 mod url;
@@ -14,6 +15,7 @@ use wire::metainfo::METAINFO_BYTES_MAX;
 
 use crate::exit::Failure;
 use crate::settings::Settings;
+pub(crate) use download::download;
 pub(crate) use error::ClientError;
 pub(crate) use token::Token;
 pub(crate) use url::HubUrl;
@@ -26,6 +28,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Bytes that an answer may have.
 const REPLY_BYTES_MAX: usize = 64 << 20;
+
+/// Torrents of one name that one request asks for, and that are told apart at most.
+const NAMED_PER_PAGE: usize = 20;
+const NAMED_MAX: usize = 100;
 
 /// Bytes of a refusal that are read for its reason.
 const REFUSAL_BYTES_MAX: usize = 64 << 10;
@@ -178,6 +184,24 @@ impl Client {
         }
     }
 
+    /// The torrents of the catalogue that are called exactly `name`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub(crate) async fn named(&self, name: &str) -> Result<Vec<Torrent>, ClientError> {
+        let (mut same, mut cursor) = (Vec::new(), None::<String>);
+        loop {
+            let page = self.torrents::<Torrent>(Some(name), NAMED_PER_PAGE, cursor.as_deref()).await?;
+            let found = page.torrents.len();
+            same.extend(page.torrents.into_iter().filter(|torrent| torrent.name == name));
+            cursor = page.next;
+            // What is called so comes first, so a page of others is the last that is asked for.
+            if cursor.is_none() || same.len() < found || same.len() >= NAMED_MAX {
+                return Ok(same);
+            }
+        }
+    }
+
     /// The hub.
     #[must_use]
     pub(crate) fn hub(&self) -> &HubUrl {
@@ -195,15 +219,6 @@ impl Client {
             Err(error) if error.status() == Some(StatusCode::NOT_FOUND) => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// Reads a .torrent file from anywhere.
-    ///
-    /// # Errors
-    /// See [`ClientError`]; its address is quoted as if it were a hub's.
-    pub(crate) async fn download(&self, url: reqwest::Url) -> Result<Vec<u8>, ClientError> {
-        let mut response = self.send(self.http.request(Method::GET, url), Auth::Nobody).await?;
-        self.read(&mut response, METAINFO_BYTES_MAX).await
     }
 
     async fn send(&self, request: RequestBuilder, auth: Auth) -> Result<Response, ClientError> {
@@ -243,11 +258,11 @@ impl Client {
             text(header::RETRY_AFTER).and_then(|secs| secs.parse().ok()).map(Duration::from_secs);
         let location = text(header::LOCATION);
         let body = self.read(&mut response, REFUSAL_BYTES_MAX).await.unwrap_or_default();
-        let mut reason = error::reason(status, &body, location.as_deref());
+        let (mut reason, explained) = error::reason(status, &body, location.as_deref());
         if status == StatusCode::UNAUTHORIZED {
             reason = format!("{reason}; {}", self.token.advice());
         }
-        ClientError::Refused { status, reason, retry_after }
+        ClientError::Refused { status, reason, explained, retry_after }
     }
 
     fn transport(&self, error: &reqwest::Error) -> ClientError {

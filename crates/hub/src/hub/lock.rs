@@ -22,7 +22,7 @@ impl StateLock {
         let path = state_dir.join(FILE);
         let file =
             OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|error| {
-                StartError(format!(
+                StartError::new(format!(
                     "{} cannot be written: {error}; choose another --state-dir",
                     path.display()
                 ))
@@ -30,12 +30,13 @@ impl StateLock {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { _file: file }),
             Err(error) if io::Error::from(error).kind() == io::ErrorKind::WouldBlock => {
-                Err(StartError(format!(
-                    "another hub uses the state directory {}; stop it, or choose another with --state-dir",
-                    state_dir.display()
-                )))
+                let dir = state_dir.display();
+                let text = format!(
+                    "another hub uses the state directory {dir}; stop it, or choose another with --state-dir"
+                );
+                Err(StartError { text, is_taken: true })
             }
-            Err(error) => Err(StartError(format!(
+            Err(error) => Err(StartError::new(format!(
                 "the state directory {} cannot be locked: {error}",
                 state_dir.display()
             ))),
@@ -53,6 +54,7 @@ mod tests {
         let lock = StateLock::take(dir.path()).unwrap();
         let error = StateLock::take(dir.path()).unwrap_err();
         assert!(error.to_string().starts_with("another hub uses the state directory "), "{error}");
+        assert!(error.is_taken());
         drop(lock);
         StateLock::take(dir.path()).unwrap();
     }

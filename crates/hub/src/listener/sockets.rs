@@ -20,9 +20,11 @@ pub(super) enum Transport {
 pub(super) fn bind(address: SocketAddr, transport: Transport, threads: usize) -> io::Result<Vec<Socket>> {
     bind_all(address, transport, threads).map_err(|error| {
         let advice = match error.kind() {
-            io::ErrorKind::AddrInUse => "; another program listens there, stop it or choose another port",
+            io::ErrorKind::AddrInUse => {
+                "; another program listens there: stop it, or choose another port with --listen"
+            }
             io::ErrorKind::PermissionDenied => {
-                "; choose a port from 1024 on, or grant the right to bind below"
+                "; choose a port from 1024 on with --listen, or grant the right to bind below"
             }
             io::ErrorKind::AddrNotAvailable => "; this machine does not have that address",
             _ => "",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueHint};
 
-use super::{AdminArgs, ConfigArgs, HubArgs, StateArgs, seconds};
+use super::{AdminArgs, ConfigArgs, StateArgs};
 
 /// How this machine takes part in swarms.
 #[derive(Debug, Clone, Default, Args)]
@@ -19,6 +19,16 @@ pub(crate) struct PeerArgs {
     pub(crate) limit_up: Option<u64>,
 }
 
+/// Whom to announce to, and where names are looked up.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Hub")]
+pub(crate) struct TrackerArgs {
+    /// The hub's address, HOST:PORT or http://HOST:PORT, or any tracker's: udp://HOST:PORT or its announce URL
+    /// [env: SKEP_TRACKER] [default: http://localhost:6969]
+    #[arg(short, long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) tracker: Option<String>,
+}
+
 /// Share files and folders: hub and peer in one
 ///
 /// Starts a hub, hashes each path, puts it into the hub's catalogue and shares it until Ctrl-C. Any BitTorrent client
@@ -27,7 +37,11 @@ pub(crate) struct PeerArgs {
 #[command(after_help = "\
 Examples:
   skep up ./dataset
-  skep up ./dataset ./models --limit-up 50M")]
+  skep up ./dataset ./models --limit-up 50M
+  skep up ./dataset --listen 0.0.0.0:7000 --state-dir ./hub
+
+Exits with 1 if anything could not be shared, and with 2, before anything is begun, if there is nothing to share at a
+path, or if the port or the state directory is another's.")]
 pub(crate) struct Up {
     /// Files and folders to share, each as a torrent of its own
     #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
@@ -58,12 +72,17 @@ pub(crate) struct Up {
 
 /// Share files and folders through a hub that runs already
 ///
-/// Hashes each path, puts it into the hub's catalogue and shares it until Ctrl-C.
+/// Hashes each path, puts it into the hub's catalogue and shares it until Ctrl-C. Any other tracker does as well; it has
+/// no catalogue, so others need the magnet link that is printed.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
   skep share ./dataset
-  skep share ./dataset -t hub.example:6969 --limit-up 20M")]
+  skep share ./dataset -t hub.example:6969 --limit-up 20M
+  skep share ./dataset -t udp://tracker.example:1337
+
+Exits with 1 if anything could not be shared, and with 2, before anything is begun, if there is nothing to share at a
+path.")]
 pub(crate) struct Share {
     /// Files and folders to share, each as a torrent of its own
     #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
@@ -81,7 +100,7 @@ pub(crate) struct Share {
     pub(crate) peer: PeerArgs,
 
     #[command(flatten)]
-    pub(crate) hub: HubArgs,
+    pub(crate) tracker: TrackerArgs,
 
     #[command(flatten)]
     pub(crate) admin: AdminArgs,
@@ -96,16 +115,20 @@ pub(crate) struct Share {
 /// Fetch torrents, by name or otherwise
 ///
 /// Each WHAT is a name in the hub's catalogue, an info hash, a magnet link, or the path or address of a .torrent file.
-/// What has come is verified piece by piece; what is there from before is hashed and kept. When something is complete
-/// its path is printed, and it is shared until Ctrl-C unless told otherwise.
+/// What comes is verified piece by piece; what is there from before is verified and kept. When something is complete its
+/// path is printed, and it is shared until Ctrl-C unless told otherwise. A torrent's own trackers are asked for peers,
+/// and the one that --tracker names before them.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
   skep get dataset -t hub.example:6969
   skep get dataset -o ~/data --no-seed
   skep get 'magnet:?xt=urn:btih:…' --seed-ratio 2
+  skep get dataset.torrent -t udp://tracker.example:1337 --seed-for 2h
+  skep get dataset --no-seed --json | jq -r .path
 
-Exits with 1 if anything could not be fetched, or on Ctrl-C before everything was; the same command goes on later.")]
+Exits with 0 once everything is there, or on Ctrl-C after that; with 1 if anything could not be fetched, or on Ctrl-C
+before everything was. The same command goes on from there.")]
 pub(crate) struct Get {
     /// Names, info hashes, magnet links, .torrent files or their addresses
     #[arg(required = true, value_name = "WHAT")]
@@ -119,13 +142,17 @@ pub(crate) struct Get {
     #[arg(long, conflicts_with_all = ["seed_for", "seed_ratio"])]
     pub(crate) no_seed: bool,
 
-    /// Seconds to share after everything is there
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    /// Share for so long after everything is there: seconds, or with s, m, h or d
+    #[arg(long, value_name = "TIME", value_parser = span)]
     pub(crate) seed_for: Option<Duration>,
 
     /// Share until so many times the size has been uploaded
     #[arg(long, value_name = "RATIO", value_parser = ratio)]
     pub(crate) seed_ratio: Option<f64>,
+
+    /// Print a JSON object a line for each torrent that is complete: {what, info_hash, name, size, path}
+    #[arg(long)]
+    pub(crate) json: bool,
 
     /// Download at most this much a second: bytes, or with K, M or G (of 1024)
     #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "Peer")]
@@ -135,7 +162,7 @@ pub(crate) struct Get {
     pub(crate) peer: PeerArgs,
 
     #[command(flatten)]
-    pub(crate) hub: HubArgs,
+    pub(crate) tracker: TrackerArgs,
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
@@ -159,6 +186,30 @@ fn rate(text: &str) -> Result<u64, String> {
     Duration::try_from_secs_f64(bytes).map(|whole| whole.as_secs()).map_err(|_| expected())
 }
 
+/// `90`, `90s`, `15m`, `2h` or `7d`.
+fn span(text: &str) -> Result<Duration, String> {
+    let expected = || "seconds are expected, as 90, or another unit, as 15m, 2h or 7d".to_owned();
+    let (digits, unit) = match text.strip_suffix(|c: char| c.is_ascii_alphabetic()) {
+        Some(digits) => (digits, &text[digits.len()..]),
+        None => (text, "s"),
+    };
+    let unit: f64 = match unit {
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        _ => return Err(expected()),
+    };
+    let seconds = digits.parse::<f64>().map_err(|_| expected())? * unit;
+    if !(0.0..=SPAN_SECS_MAX).contains(&seconds) {
+        return Err(expected());
+    }
+    Duration::try_from_secs_f64(seconds).map_err(|_| expected())
+}
+
+/// The longest span that may be named, in seconds: ten years.
+const SPAN_SECS_MAX: f64 = 3650.0 * 86_400.0;
+
 /// The highest rate that may be named, in bytes a second: a terabyte, above which there is no limit.
 const RATE_MAX: f64 = 1e12;
 
@@ -170,6 +221,24 @@ fn ratio(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_have_units() {
+        let read = |text| span(text).ok().map(|span| span.as_millis());
+        for (text, millis) in [
+            ("0", 0),
+            ("90", 90_000),
+            ("1.5s", 1500),
+            ("15m", 900_000),
+            ("2h", 7_200_000),
+            ("7d", 604_800_000),
+        ] {
+            assert_eq!(read(text), Some(millis), "{text}");
+        }
+        for wrong in ["", "s", "-1", "1w", "1hh", "nan", "inf", "5000d", "1 h"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn rates_have_units() {

@@ -41,6 +41,8 @@ pub(crate) enum ClientError {
         status: StatusCode,
         /// Its reason, in a sentence.
         reason: String,
+        /// Whether the reason is its own, as a hub gives one; else nothing but the status is known.
+        explained: bool,
         /// When to ask again, if it said so.
         retry_after: Option<Duration>,
     },
@@ -70,6 +72,16 @@ impl ClientError {
     #[must_use]
     pub(crate) fn is_silence(&self) -> bool {
         matches!(self, Self::NoHub { .. } | Self::Timeout { .. })
+    }
+
+    /// Whether something answered that is no hub, such as another tracker.
+    #[must_use]
+    pub(crate) fn is_no_hub(&self) -> bool {
+        match self {
+            Self::NotAHub { .. } => true,
+            Self::Refused { status, explained, .. } => status.is_client_error() && !explained,
+            Self::NoHub { .. } | Self::Timeout { .. } | Self::Broken { .. } => false,
+        }
     }
 
     /// The status of a refusal.
@@ -142,19 +154,19 @@ struct Reason {
     message: Option<String>,
 }
 
-/// The sentence that explains a refusal.
-pub(super) fn reason(status: StatusCode, body: &[u8], location: Option<&str>) -> String {
+/// The sentence that explains a refusal, and whether it is whoever refused that says it.
+pub(super) fn reason(status: StatusCode, body: &[u8], location: Option<&str>) -> (String, bool) {
     if let (true, Some(location)) = (status.is_redirection(), location) {
-        return format!("the hub is elsewhere; try --tracker {}", short(location));
+        return (format!("the hub is elsewhere; try --tracker {}", short(location)), true);
     }
     let told: Reason = serde_json::from_slice(body).unwrap_or_default();
     let words =
         told.detail.or(told.error).or(told.message).or(told.title).filter(|words| !words.trim().is_empty());
     match words {
-        Some(words) => short(&words),
+        Some(words) => (short(&words), true),
         None => {
             let name = status.canonical_reason().map_or(String::new(), |name| format!(" {name}"));
-            format!("the hub answered {}{name}", status.as_u16())
+            (format!("the hub answered {}{name}", status.as_u16()), false)
         }
     }
 }
@@ -187,13 +199,29 @@ mod tests {
             ("", "the hub answered 400 Bad Request"),
             (r#"{"detail":"a\u001bb"}"#, r"a\u{1b}b"),
         ] {
-            assert_eq!(reason(bad, body.as_bytes(), None), expected);
+            let explained = !expected.starts_with("the hub answered");
+            assert_eq!(reason(bad, body.as_bytes(), None), (expected.to_owned(), explained));
         }
         let long = format!(r#"{{"detail":"{}"}}"#, "é".repeat(1000));
-        assert_eq!(reason(bad, long.as_bytes(), None).chars().count(), QUOTED_CHARS_MAX + 1);
+        assert_eq!(reason(bad, long.as_bytes(), None).0.chars().count(), QUOTED_CHARS_MAX + 1);
         assert_eq!(
-            reason(StatusCode::FOUND, b"", Some("https://hub.example/")),
+            reason(StatusCode::FOUND, b"", Some("https://hub.example/")).0,
             "the hub is elsewhere; try --tracker https://hub.example/"
         );
+    }
+
+    #[test]
+    fn who_refuses_without_a_hubs_words_is_none() {
+        let refused = |status, explained| ClientError::Refused {
+            status,
+            reason: "no".into(),
+            explained,
+            retry_after: None,
+        };
+        assert!(refused(StatusCode::NOT_FOUND, false).is_no_hub());
+        assert!(!refused(StatusCode::NOT_FOUND, true).is_no_hub());
+        assert!(!refused(StatusCode::BAD_GATEWAY, false).is_no_hub(), "a proxy before a hub that is down");
+        assert!(ClientError::NotAHub { url: "u".into(), what: "w".into() }.is_no_hub());
+        assert!(!ClientError::NoHub { url: "u".into(), cause: "c".into() }.is_no_hub());
     }
 }

@@ -59,13 +59,32 @@ impl HubUrl {
     /// names are not looked up, for another answer may come when the request is sent.
     #[must_use]
     pub(crate) fn is_this_machine(&self) -> bool {
-        let host = self.0.host_str().unwrap_or_default();
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        match host.parse::<IpAddr>() {
-            Ok(ip) => ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok(),
-            Err(_) => host == "localhost",
+        is_this_machine(&self.0)
+    }
+
+    /// Whether the hub is named as only its own machine can name it.
+    #[must_use]
+    pub(crate) fn is_loopback(&self) -> bool {
+        match host_of(&self.0).parse::<IpAddr>() {
+            Ok(ip) => ip.is_loopback(),
+            Err(_) => host_of(&self.0) == "localhost",
         }
     }
+}
+
+/// Whether what is at `url` is on this machine; see [`HubUrl::is_this_machine`].
+pub(super) fn is_this_machine(url: &Url) -> bool {
+    let host = host_of(url);
+    match host.parse::<IpAddr>() {
+        Ok(ip) => ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok(),
+        Err(_) => host == "localhost",
+    }
+}
+
+/// A URL's host, an address without brackets.
+fn host_of(url: &Url) -> &str {
+    let host = url.host_str().unwrap_or_default();
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 /// Whether a port was written, even one that the scheme implies and that a URL therefore forgets.
@@ -127,6 +146,19 @@ mod tests {
     fn paths_are_below_the_hubs() {
         let hub = HubUrl::parse("https://hub.example/skep/").unwrap();
         assert_eq!(hub.join("api/v1/torrents").as_str(), "https://hub.example/skep/api/v1/torrents");
+    }
+
+    #[test]
+    fn loopback_is_what_only_this_machine_may_say() {
+        for (text, loopback) in [
+            ("localhost", true),
+            ("127.0.0.1:1", true),
+            ("[::1]:7", true),
+            ("192.0.2.1", false),
+            ("hub", false),
+        ] {
+            assert_eq!(HubUrl::parse(text).unwrap().is_loopback(), loopback, "{text}");
+        }
     }
 
     #[test]

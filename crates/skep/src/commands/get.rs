@@ -1,72 +1,107 @@
 mod find;
-mod watch;
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
-use crate::cli::Get;
-use crate::client::{Client, TIMEOUT_DEFAULT};
-use crate::env::Env;
-use crate::exit::{Failure, Outcome};
-use crate::settings::{Flags, Settings};
-use find::{Found, Source};
-use watch::{Until, Watch};
+use peer::node::Node;
+use tokio::sync::mpsc;
 
 use super::peering;
+use super::peering::tracker::Tracker;
+use super::peering::watch::{Opening, Until, Watch};
+use crate::cli::Get;
+use crate::env::{Env, Listening};
+use crate::exit::{Failure, Outcome};
+use crate::settings::{Flags, Settings};
+use find::{Finder, Found, Source};
 
 /// Fetches everything that is named, and goes on sharing it.
 pub(super) async fn run(args: &Get, env: &mut Env) -> Outcome {
-    let flags =
-        Flags { config: args.config.config.clone(), tracker: args.hub.tracker.clone(), ..Flags::default() };
+    let flags = Flags {
+        config: args.config.config.clone(),
+        tracker: args.tracker.tracker.clone(),
+        ..Flags::default()
+    };
     let settings = Settings::load(env, &flags)?;
-    let client = Client::new(&settings, TIMEOUT_DEFAULT)?;
+    let tracker = Tracker::new(&settings)?;
     let mut stop =
         env.stop.listen().map_err(|error| Failure::Failed(format!("cannot wait for signals: {error}")))?;
+    let finder = Finder { tracker: &tracker, is_named: args.tracker.tracker.is_some() };
+    let (found, all_found) = find_all(&args.what, &finder, &mut stop, env).await?;
     let folder = args.output.as_ref().map_or_else(|| env.cwd.clone(), |folder| env.path(folder));
-    let mut found = Vec::new();
-    for what in &args.what {
-        let path = env.path(Path::new(what));
-        tokio::select! {
-            one = find::find(what, &path, &client, args.hub.tracker.is_some()) => found.push(one?),
-            () = stop.next() => return Err(Failure::Failed("interrupted before anything was fetched".to_owned())),
-        }
-    }
     std::fs::create_dir_all(&folder)
-        .map_err(|error| Failure::Failed(format!("cannot make the folder {}: {error}", folder.display())))?;
+        .map_err(|error| Failure::Misuse(format!("cannot make the folder {}: {error}", folder.display())))?;
     let node = peering::start(&args.peer, args.limit_down)?;
+
     let until = match (args.no_seed, args.seed_for, args.seed_ratio) {
         (true, _, _) => Until::Whole,
         (false, None, None) => Until::Stopped,
         (false, span, ratio) => Until::Enough { span, ratio },
     };
-    let work = async {
-        let mut watch = Watch::new(&node, until);
-        for Found { source, name, tiers, peers } in found {
-            let hash = match source {
-                Source::Torrent(torrent) => node.fetch(torrent, &folder).await.map_err(Failure::failed)?,
-                Source::Hash(hash) => {
-                    node.fetch_described(hash, &folder);
-                    hash
+    let mut watch = Watch::new(&node, until, args.json, env);
+    found.iter().for_each(|(what, found)| watch.expect(what, &found.name));
+    let (sender, openings) = mpsc::channel(1);
+    let opening = tokio::spawn(open_all(node.clone(), found, folder, sender)).abort_handle();
+    let (watched, interrupted) = tokio::select! {
+        watched = watch.run(openings, env) => (watched, false),
+        () = stop.next() => (Ok(()), true),
+    };
+    opening.abort();
+    let outcome = watched.and(watch.end(interrupted, env));
+    peering::stop(&node, &mut stop, env).await;
+    if all_found { outcome } else { outcome.and(Err(Failure::Told)) }
+}
+
+/// Finds all that can be found, each once, and whether that is everything; what cannot be is told.
+async fn find_all(
+    all: &[String],
+    finder: &Finder<'_>,
+    stop: &mut Listening,
+    env: &mut Env,
+) -> Result<(Vec<(String, Found)>, bool), Failure> {
+    let (mut found, mut known, mut all_found) = (Vec::new(), HashSet::new(), true);
+    for what in all {
+        let path = env.path(Path::new(what));
+        let one = tokio::select! {
+            one = finder.find(what, &path) => one,
+            () = stop.next() => return Err(Failure::Failed("interrupted before anything was fetched".to_owned())),
+        };
+        match one {
+            Ok(one) if known.insert(one.hash()) => {
+                if let Some(remark) = &one.remark {
+                    env.note(remark);
                 }
-            };
+                found.push((what.clone(), one));
+            }
+            Ok(_) => {}
+            Err(failure) if all.len() == 1 => return Err(failure),
+            Err(failure) => {
+                failure.message().unwrap_or_default().lines().for_each(|line| env.error(line));
+                all_found = false;
+            }
+        }
+    }
+    if found.is_empty() { Err(Failure::Told) } else { Ok((found, all_found)) }
+}
+
+/// Begins to fetch one after another: looking at what is there already is work for the disk.
+async fn open_all(node: Node, all: Vec<(String, Found)>, folder: PathBuf, openings: mpsc::Sender<Opening>) {
+    for (at, (_, Found { source, tiers, peers, .. })) in all.into_iter().enumerate() {
+        let opened = match source {
+            Source::Torrent(torrent) => {
+                node.fetch(torrent, &folder).await.map_err(|problem| problem.to_string())
+            }
+            Source::Hash(hash) => {
+                node.fetch_described(hash, &folder);
+                Ok(hash)
+            }
+        };
+        if let Ok(hash) = opened {
             node.announce(hash, tiers);
             node.add_peers(hash, engine::Source::Person, &peers);
-            watch.add(hash, &name, env);
         }
-        watch.run(env).await
-    };
-    let outcome = tokio::select! {
-        outcome = work => outcome.map(|()| true),
-        () = stop.next() => Ok(false),
-    };
-    let whole = watch::all_whole(&node);
-    tokio::select! {
-        () = node.stop() => {}
-        () = stop.next() => {}
-    }
-    match outcome {
-        Ok(false) if !whole => Err(Failure::Failed(
-            "interrupted; what was verified is kept, and the same command goes on from there".to_owned(),
-        )),
-        outcome => outcome.map(|_| ()),
+        if openings.send((at, opened)).await.is_err() {
+            return;
+        }
     }
 }

@@ -1,12 +1,15 @@
 use hub::Hub;
 use peer::node::Node;
+use tokio::sync::mpsc;
 
-use super::peering::{self, Sharing};
+use super::peering;
+use super::peering::sharing::{self, Sharing};
+use super::peering::tracker::Tracker;
+use super::peering::watch::{Until, Watch};
 use super::serve::address;
 use super::serve::ready::ReadyFile;
 use super::serve::supervise::STOP_MAX;
 use crate::cli::Up;
-use crate::client::{Client, TIMEOUT_DEFAULT};
 use crate::env::{Env, Listening};
 use crate::exit::{Failure, Outcome};
 use crate::logs;
@@ -26,25 +29,24 @@ pub(super) async fn run(args: &Up, env: &mut Env) -> Outcome {
     if env.verbosity > 0 {
         logs::start(&settings.hub.log, env)?;
     }
+    sharing::survey(&args.paths, env)?;
     let mut stop =
         env.stop.listen().map_err(|error| Failure::Failed(format!("cannot wait for signals: {error}")))?;
     let hub = tokio::select! {
-        hub = Hub::start(settings.hub) => hub.map_err(Failure::misuse)?,
+        hub = Hub::start(settings.hub) => hub.map_err(|error| match error.is_taken() {
+            true => Failure::Misuse(format!("{error}; `skep share` shares through a hub that runs already")),
+            false => Failure::misuse(error),
+        })?,
         // Nobody has been served yet, so there is nothing to save.
-        () = stop.next() => return Ok(()),
+        () = stop.next() => return Err(interrupted()),
     };
-    let outcome = match share(args, &flags, &hub, &mut stop, env).await {
-        Ok(Some((node, ready))) => {
-            tokio::select! {
-                () = stop.next() => {}
-                () = hub.wait_shutdown_requested() => {}
-            }
+    let outcome = match peering::start(&args.peer, None) {
+        Ok(node) => {
+            let outcome = share(args, &flags, &hub, &node, &mut stop, env).await;
             // The hub still listens, so that it hears that we leave.
             node.stop().await;
-            drop(ready);
-            Ok(())
+            outcome
         }
-        Ok(None) => Ok(()),
         Err(failure) => Err(failure),
     };
     let stopped = tokio::select! {
@@ -58,36 +60,53 @@ pub(super) async fn run(args: &Up, env: &mut Env) -> Outcome {
     }
 }
 
-/// Shares everything; `None` if it was told to stop before that was done.
+/// Shares everything until it is told to stop.
 async fn share(
     args: &Up,
     flags: &Flags,
     hub: &Hub,
+    node: &Node,
     stop: &mut Listening,
     env: &mut Env,
-) -> Result<Option<(Node, Option<ReadyFile>)>, Failure> {
+) -> Outcome {
     let urls = address::urls("http", &hub.bound().http, "");
-    let url =
-        urls.first().cloned().ok_or_else(|| Failure::Misuse("the hub does not speak HTTP".to_owned()))?;
+    let url = urls.first().ok_or_else(|| Failure::Misuse("the hub does not speak HTTP".to_owned()))?;
     let flags = Flags { tracker: Some(url.clone()), ..flags.clone() };
-    let client = Client::new(&Settings::load(env, &flags)?, TIMEOUT_DEFAULT)?;
-    let node = peering::start(&args.peer, None)?;
-    let announce = format!("{url}/announce");
-    let sharing = Sharing { node: &node, client: &client, private: false, announce, hub: url };
+    let tracker = Tracker::new(&Settings::load(env, &flags)?)?;
+    let announce = address::urls_to_announce("http", &hub.bound().http, "/announce");
+    let sharing = Sharing { node, tracker: &tracker, private: false, announce };
     let shared = tokio::select! {
-        shared = sharing.share(&args.paths, env) => shared.map(|()| true),
-        () = stop.next() => Ok(false),
+        shared = sharing.share(&args.paths, env) => shared?,
+        () = stop.next() => return Err(interrupted()),
     };
-    if !matches!(shared, Ok(true)) {
-        node.stop().await;
-        return shared.map(|_| None);
-    }
-    let bound = hub.bound();
-    let ready = args.ready_file.as_ref().map(|path| ReadyFile::write(&env.path(path), bound)).transpose()?;
-    for url in urls {
-        writeln!(env.stdout, "page       {url}/")?;
-    }
-    env.stdout.flush()?;
+    tell(&urls, env)?;
+    let ready = args.ready_file.as_ref().map(|path| ReadyFile::write(&env.path(path), hub.bound()));
+    let _ready = ready.transpose()?;
     env.note("sharing until Ctrl-C");
-    Ok(Some((node, ready)))
+    let mut watch = Watch::new(node, Until::Stopped, false, env);
+    watch.add_shared(&shared);
+    let (_, no_openings) = mpsc::channel(1);
+    let watched = tokio::select! {
+        watched = async {
+            watch.run(no_openings, env).await?;
+            // Nothing is left to share, but others may go on through the hub.
+            std::future::pending().await
+        } => watched,
+        () = stop.next() => Ok(()),
+        () = hub.wait_shutdown_requested() => Ok(()),
+    };
+    watched.and(watch.end(true, env))
+}
+
+/// Says where the page is: at the first address, and at all others.
+fn tell(urls: &[String], env: &mut Env) -> Outcome {
+    for (at, url) in urls.iter().enumerate() {
+        let label = if at == 0 { "page" } else { "also at" };
+        writeln!(env.stdout, "{label:9}  {url}/")?;
+    }
+    Ok(env.stdout.flush()?)
+}
+
+fn interrupted() -> Failure {
+    Failure::Failed("interrupted before everything was shared".to_owned())
 }

@@ -7,6 +7,7 @@
 //! point at.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -186,6 +187,24 @@ pub fn build(paths: &[PathBuf], options: &Options, progress: &dyn Progress) -> R
     builder.encode(&mut bytes);
     let torrent = Metainfo::decode(&bytes)?;
     Ok(Made { bytes, torrent, left_out: found.left_out })
+}
+
+/// Sees whether there is something to share at `path`, without hashing it: that files are there, can be opened, and
+/// have names that a torrent takes.
+///
+/// # Errors
+/// As [`build`].
+pub fn survey(path: &Path) -> Result<(), MakeError> {
+    let paths = [path.to_owned()];
+    torrent_name(&paths, &Options::default())?;
+    let found = walk::walk(&paths, false)?;
+    if found.files.iter().all(|file| file.stamp.length == 0) {
+        return Err(MakeError::NoBytes(path.into()));
+    }
+    for file in &found.files {
+        File::open(&file.path).map_err(|source| walk::unreadable(&file.path, source))?;
+    }
+    Ok(())
 }
 
 fn torrent_name(paths: &[PathBuf], options: &Options) -> Result<String, MakeError> {

@@ -8,19 +8,27 @@ use swarm::{Endpoint, InfoHash, Port};
 use wire::magnet::Magnet;
 use wire::metainfo::Metainfo;
 
-use crate::client::{Client, Torrent};
-use crate::commands::peering;
+use crate::client::{Client, ClientError, Torrent, download};
+use crate::commands::peering::name::{self, Choice};
+use crate::commands::peering::tracker::Tracker;
 use crate::exit::Failure;
-use crate::format::plain;
+use crate::format::{plain, plural, size};
+use crate::show;
 
 /// Torrents among which a name like the one that is not there is looked for.
-const SUGGESTED_FROM: usize = 100;
+const SUGGESTED_FROM: usize = 500;
 
 /// Names that are suggested.
 const SUGGESTIONS_MAX: usize = 3;
 
 /// How alike a name must be to be suggested, from 0 to 1.
-const LIKENESS_MIN: f64 = 0.6;
+const LIKENESS_MIN: f64 = 0.75;
+
+/// Hexadecimal digits of a hash.
+const HASH_DIGITS: usize = 2 * InfoHash::LEN;
+
+/// What may be typed where names cannot be looked up.
+const OTHER_WAYS: &str = "an info hash, a magnet link or a .torrent file";
 
 /// A torrent to fetch.
 pub(super) struct Found {
@@ -31,6 +39,8 @@ pub(super) struct Found {
     pub(super) tiers: Vec<Vec<String>>,
     /// Peers that a link named.
     pub(super) peers: Vec<Endpoint>,
+    /// What the person should know of how it was found.
+    pub(super) remark: Option<String>,
 }
 
 pub(super) enum Source {
@@ -38,111 +48,215 @@ pub(super) enum Source {
     Hash(InfoHash),
 }
 
-/// Finds out what `what` is. `hub_named`: a person named the hub, so that it is asked for peers of any torrent.
-/// `path`: where the file would be, if it is one.
-pub(super) async fn find(
-    what: &str,
-    path: &Path,
-    client: &Client,
-    hub_named: bool,
-) -> Result<Found, Failure> {
-    let hub = || vec![client.hub().join("announce").to_string()];
-    if what.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:")) {
-        let magnet = Magnet::decode(what).map_err(Failure::misuse)?;
-        let mut tiers: Vec<Vec<String>> = magnet.trackers.iter().map(|url| vec![url.clone()]).collect();
-        if hub_named || tiers.is_empty() {
-            tiers.insert(0, hub());
+impl Found {
+    pub(super) fn hash(&self) -> InfoHash {
+        match &self.source {
+            Source::Torrent(torrent) => torrent.info_hash(),
+            Source::Hash(hash) => *hash,
         }
-        let peers = magnet.peers.iter().filter_map(|peer| endpoint(peer)).collect();
-        let name = magnet.name.clone().unwrap_or_else(|| magnet.info_hash.to_string());
-        return Ok(Found { source: Source::Hash(magnet.info_hash), name, tiers, peers });
-    }
-    if let Some(url) = Url::parse(what).ok().filter(|url| matches!(url.scheme(), "http" | "https")) {
-        return torrent(&client.download(url).await?, what, hub_named.then_some(hub()));
-    }
-    if let Ok(hash) = what.parse::<InfoHash>() {
-        return by_hash(hash, client).await;
-    }
-    if path.is_file() && what.ends_with(".torrent") {
-        let bytes =
-            std::fs::read(path).map_err(|error| Failure::Failed(format!("cannot read {what}: {error}")))?;
-        return torrent(&bytes, what, hub_named.then_some(hub()));
-    }
-    by_name(what, client).await
-}
-
-async fn by_hash(hash: InfoHash, client: &Client) -> Result<Found, Failure> {
-    let announce = peering::announce_url(client).await;
-    match client.torrent_file(&hash.to_string()).await {
-        Ok(Some(bytes)) => torrent(&bytes, &hash.to_string(), Some(vec![announce])),
-        // It may know who has it, though it does not have the file.
-        _ => Ok(Found {
-            source: Source::Hash(hash),
-            name: hash.to_string(),
-            tiers: vec![vec![announce]],
-            peers: Vec::new(),
-        }),
     }
 }
 
-async fn by_name(name: &str, client: &Client) -> Result<Found, Failure> {
-    let mut cursor: Option<String> = None;
-    let mut same = Vec::new();
-    loop {
-        let page = client.torrents::<Torrent>(Some(name), SUGGESTED_FROM, cursor.as_deref()).await?;
-        same.extend(page.torrents.into_iter().filter(|torrent| torrent.name == name));
-        cursor = page.next;
-        if cursor.is_none() {
-            break;
+/// Where to look.
+pub(super) struct Finder<'a> {
+    pub(super) tracker: &'a Tracker,
+    /// A person named the tracker, so that it is asked for peers of any torrent.
+    pub(super) is_named: bool,
+}
+
+impl Finder<'_> {
+    /// Finds out what `what` is. `path`: where the file would be, if it is one.
+    pub(super) async fn find(&self, what: &str, path: &Path) -> Result<Found, Failure> {
+        if what.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:")) {
+            return self.by_magnet(&Magnet::decode(what).map_err(Failure::misuse)?).await;
         }
-    }
-    match &same[..] {
-        [] => {}
-        [one] => {
-            let hash = one.info_hash.parse().map_err(|_| {
-                Failure::Failed(format!("the hub names no info hash: `{}`", plain(&one.info_hash)))
+        if let Some((scheme, _)) = what.split_once("://") {
+            let url = Url::parse(what).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+            let url = url.ok_or_else(|| {
+                Failure::Misuse(format!(
+                    "`{}` is no address of a .torrent file: http:// or https:// is expected, not {}://",
+                    plain(what),
+                    plain(scheme)
+                ))
             })?;
-            return by_hash(hash, client).await;
+            let bytes = download(url).await?;
+            let torrent = Metainfo::decode(&bytes)
+                .map_err(|error| Failure::Failed(format!("{} is no torrent: {error}", plain(what))))?;
+            return self.by_torrent(torrent).await;
         }
-        several => {
-            let hashes: Vec<&str> = several.iter().map(|torrent| torrent.info_hash.as_str()).collect();
-            let hashes = hashes.join(", ");
-            return Err(Failure::Failed(format!(
-                "several torrents are named \"{name}\"; choose by info hash: {hashes}"
-            )));
+        if let Ok(hash) = what.parse::<InfoHash>() {
+            return self.by_hash(hash).await;
         }
+        if what.contains('/') || what.ends_with(".torrent") {
+            return self.by_torrent(show::load(path).map_err(Failure::failed)?).await;
+        }
+        self.by_name(what).await
     }
-    let all = client.torrents::<Torrent>(None, SUGGESTED_FROM, None).await?;
-    let mut near: Vec<(f64, String)> = all
-        .torrents
-        .iter()
-        .map(|torrent| (strsim::jaro_winkler(&torrent.name.to_lowercase(), &name.to_lowercase()), torrent))
+
+    async fn by_magnet(&self, magnet: &Magnet) -> Result<Found, Failure> {
+        let own = magnet.trackers.iter().map(|url| vec![url.clone()]).collect();
+        let peers = magnet.peers.iter().filter_map(|peer| endpoint(peer)).collect();
+        Ok(Found {
+            source: Source::Hash(magnet.info_hash),
+            name: magnet.name.clone().unwrap_or_else(|| magnet.info_hash.to_string()),
+            tiers: self.tiers(own).await,
+            peers,
+            remark: None,
+        })
+    }
+
+    async fn by_torrent(&self, torrent: Metainfo) -> Result<Found, Failure> {
+        let tiers = self.tiers(torrent.trackers().to_vec()).await;
+        Ok(found(torrent, tiers))
+    }
+
+    /// By the hub, which may have the .torrent file, or else by a tracker that may know who has the torrent.
+    async fn by_hash(&self, hash: InfoHash) -> Result<Found, Failure> {
+        let file = match self.tracker.client() {
+            None => None,
+            Some(client) => match client.torrent_file(&hash.to_string()).await {
+                Ok(file) => file,
+                Err(error) if error.is_silence() => return Err(error.into()),
+                Err(_) => None,
+            },
+        };
+        let tiers = self.tracker_tiers().await;
+        let Some(file) = file else {
+            let (source, name) = (Source::Hash(hash), hash.to_string());
+            return Ok(Found { source, name, tiers, peers: Vec::new(), remark: None });
+        };
+        let torrent = Metainfo::decode(&file)
+            .map_err(|error| Failure::Failed(format!("the hub's file of {hash} is no torrent: {error}")))?;
+        if torrent.info_hash() != hash {
+            return Err(Failure::Failed(format!("the hub's file of {hash} is another torrent's")));
+        }
+        Ok(found(torrent, tiers))
+    }
+
+    async fn by_name(&self, name: &str) -> Result<Found, Failure> {
+        let Some(client) = self.tracker.client() else {
+            return Err(Failure::Failed(format!(
+                "\"{}\" cannot be looked up: a tracker over UDP has no catalogue; give the hub's http:// address with \
+                 -t, or {OTHER_WAYS}",
+                plain(name)
+            )));
+        };
+        let named = client.named(name).await.map_err(|error| unfound(name, client, &error))?;
+        let count = named.len();
+        let one = match name::choose(named) {
+            Choice::None => return Err(self.unknown(name, client).await),
+            Choice::One(one) => one,
+            Choice::Several(several) => return Err(ambiguous(name, &several)),
+        };
+        let hash = one.info_hash.parse().map_err(|_| {
+            Failure::Failed(format!("the hub names no info hash: `{}`", plain(&one.info_hash)))
+        })?;
+        let mut found = self.by_hash(hash).await?;
+        if count > 1 {
+            let name = plain(name);
+            found.remark =
+                Some(format!("{count} torrents are named \"{name}\"; this is {hash}, which somebody has"));
+        }
+        Ok(found)
+    }
+
+    async fn unknown(&self, name: &str, client: &Client) -> Failure {
+        let digits = name.len();
+        let advice = if name.bytes().all(|byte| byte.is_ascii_hexdigit()) && digits.abs_diff(HASH_DIGITS) <= 4
+        {
+            format!("an info hash has {HASH_DIGITS} digits, and this has {digits}")
+        } else {
+            let all = client.torrents::<Torrent>(None, SUGGESTED_FROM, None).await;
+            let names = all.map(|page| page.torrents.into_iter().map(|torrent| torrent.name).collect());
+            match &alike(name, names.unwrap_or_default())[..] {
+                [] => format!("`skep ls -t {}` shows what there is", client.hub()),
+                near => format!("did you mean {}?", near.join(" or ")),
+            }
+        };
+        Failure::Failed(format!("no torrent is named \"{}\" at {}; {advice}", plain(name), client.hub()))
+    }
+
+    /// A torrent's own trackers, and the one that was named before them; where there are none at all, the usual one.
+    async fn tiers(&self, own: Vec<Vec<String>>) -> Vec<Vec<String>> {
+        if !self.is_named && !own.is_empty() {
+            return own;
+        }
+        let mut tiers = self.tracker_tiers().await;
+        let named: Vec<String> = tiers.concat();
+        let others = own
+            .into_iter()
+            .map(|tier| tier.into_iter().filter(|url| !named.contains(url)).collect::<Vec<_>>());
+        tiers.extend(others.filter(|tier| !tier.is_empty()));
+        tiers
+    }
+
+    async fn tracker_tiers(&self) -> Vec<Vec<String>> {
+        self.tracker.announce_urls().await.into_iter().map(|url| vec![url]).collect()
+    }
+}
+
+fn found(torrent: Metainfo, tiers: Vec<Vec<String>>) -> Found {
+    let name = torrent.name().to_owned();
+    Found { source: Source::Torrent(Arc::new(torrent)), name, tiers, peers: Vec::new(), remark: None }
+}
+
+/// Why a name could not be looked up, and what would be right.
+fn unfound(name: &str, client: &Client, error: &ClientError) -> Failure {
+    let (name, hub) = (plain(name), client.hub());
+    Failure::Failed(match error {
+        ClientError::NoHub { cause, .. } => format!(
+            "no hub answers at {hub} ({cause}) to look up \"{name}\"; name the hub that lists it with -t HOST:PORT, or \
+             give a magnet link or a .torrent file"
+        ),
+        error if error.is_no_hub() => format!(
+            "\"{name}\" cannot be looked up: what answers at {hub} is no Skep hub; name one with -t, or give {OTHER_WAYS}"
+        ),
+        error => format!("\"{name}\" cannot be looked up: {error}"),
+    })
+}
+
+fn ambiguous(name: &str, several: &[Torrent]) -> Failure {
+    let mut lines = vec![format!("several torrents are named \"{}\"; choose by info hash:", plain(name))];
+    lines.extend(several.iter().map(|torrent| {
+        let bytes = torrent.size.map_or_else(|| "?".to_owned(), size);
+        format!("{}  {bytes}, {}", plain(&torrent.info_hash), plural(torrent.seeders, "seeder"))
+    }));
+    Failure::Failed(lines.join("\n"))
+}
+
+/// The names that are most like `name`, quoted.
+fn alike(name: &str, names: Vec<String>) -> Vec<String> {
+    let wanted = name.to_lowercase();
+    let mut near: Vec<(f64, String)> = names
+        .into_iter()
+        .map(|name| {
+            let is = name.to_lowercase();
+            // A part of the name, as its beginning, is as good as a slip of the keys.
+            let is_part = wanted.chars().count() >= 3 && is.contains(&wanted);
+            (if is_part { 1.0 } else { strsim::jaro_winkler(&is, &wanted) }, name)
+        })
         .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
-        .map(|(likeness, torrent)| (likeness, format!("\"{}\"", plain(&torrent.name))))
         .collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let near: Vec<String> = near.into_iter().take(SUGGESTIONS_MAX).map(|(_, name)| name).collect();
-    let advice = match &near[..] {
-        [] => "`skep ls` shows what there is".to_owned(),
-        near => format!("did you mean {}?", near.join(" or ")),
-    };
-    Err(Failure::Failed(format!("no torrent is named \"{name}\" at {}; {advice}", client.hub())))
-}
-
-fn torrent(bytes: &[u8], what: &str, hub: Option<Vec<String>>) -> Result<Found, Failure> {
-    let torrent =
-        Metainfo::decode(bytes).map_err(|error| Failure::Failed(format!("{what} is no torrent: {error}")))?;
-    let mut tiers: Vec<Vec<String>> = torrent.trackers().to_vec();
-    if let Some(hub) = hub {
-        tiers.iter_mut().for_each(|tier| tier.retain(|url| !hub.contains(url)));
-        tiers.retain(|tier| !tier.is_empty());
-        tiers.insert(0, hub);
-    }
-    let name = torrent.name().to_owned();
-    Ok(Found { source: Source::Torrent(Arc::new(torrent)), name, tiers, peers: Vec::new() })
+    near.dedup_by(|a, b| a.1 == b.1);
+    near.into_iter().take(SUGGESTIONS_MAX).map(|(_, name)| format!("\"{}\"", plain(&name))).collect()
 }
 
 fn endpoint(text: &str) -> Option<Endpoint> {
     let address: std::net::SocketAddr = text.parse().ok()?;
     Some(Endpoint::new(address.ip(), Port::new(address.port())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_alike_are_suggested() {
+        let names = || ["dataset", "Dataset 2", "models", "dataset"].map(str::to_owned).to_vec();
+        assert_eq!(alike("datasett", names()), ["\"dataset\"", "\"Dataset 2\""]);
+        assert_eq!(alike("set 2", names()), ["\"Dataset 2\""]);
+        assert_eq!(alike("zzz", names()), Vec::<String>::new());
+        assert_eq!(alike("evil", vec!["evi\x1b[2J".to_owned()]), [r#""evi\u{1b}[2J""#]);
+    }
 }

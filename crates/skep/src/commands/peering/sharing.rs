@@ -1,0 +1,185 @@
+//! From a path to something that others can get.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use peer::announce::{State, TrackerStatus};
+use peer::node::Node;
+use swarm::InfoHash;
+use wire::magnet::Magnet;
+use wire::metainfo::Metainfo;
+
+use super::tracker::Tracker;
+use super::{REFRESH, name};
+use crate::client::{ClientError, TIMEOUT_DEFAULT};
+use crate::commands::add::send::{Sender, Tries};
+use crate::env::Env;
+use crate::exit::{Failure, Outcome};
+use crate::format::{plain, size};
+use crate::make::{self, Progress};
+
+/// How long a tracker is waited for before the waiting is told.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// What is shared, and how.
+pub(in crate::commands) struct Sharing<'a> {
+    pub(in crate::commands) node: &'a Node,
+    pub(in crate::commands) tracker: &'a Tracker,
+    pub(in crate::commands) private: bool,
+    /// Where to announce, the best first; this machine is found at each.
+    pub(in crate::commands) announce: Vec<String>,
+}
+
+/// Something that is shared.
+pub(in crate::commands) struct Shared {
+    pub(in crate::commands) hash: InfoHash,
+    pub(in crate::commands) name: String,
+}
+
+/// Sees that there is something to share at each of `paths`, before anything is begun.
+///
+/// # Errors
+/// [`Failure::Misuse`] that quotes the first path that cannot be shared.
+pub(in crate::commands) fn survey(paths: &[PathBuf], env: &Env) -> Outcome {
+    for path in paths {
+        make::survey(&env.path(path)).map_err(Failure::misuse)?;
+    }
+    Ok(())
+}
+
+impl Sharing<'_> {
+    /// Hashes each path, registers it with the hub and shares it; returns when the tracker has heard of all.
+    pub(in crate::commands) async fn share(
+        &self,
+        paths: &[PathBuf],
+        env: &mut Env,
+    ) -> Result<Vec<Shared>, Failure> {
+        let mut shared: Vec<Shared> = Vec::new();
+        for path in paths {
+            let one = self.share_one(&env.path(path), env).await?;
+            if shared.iter().all(|other| other.hash != one.hash) {
+                shared.push(one);
+            }
+        }
+        Ok(shared)
+    }
+
+    async fn share_one(&self, path: &Path, env: &mut Env) -> Result<Shared, Failure> {
+        // The name of `.` or `..` is that of the folder it stands for.
+        let path = match path.file_name() {
+            Some(_) => path.to_owned(),
+            None => path
+                .canonicalize()
+                .map_err(|error| Failure::Failed(format!("cannot share {}: {error}", path.display())))?,
+        };
+        let options = make::Options {
+            private: self.private,
+            trackers: vec![self.announce.clone()],
+            created_by: Some(concat!("Skep ", env!("CARGO_PKG_VERSION")).to_owned()),
+            ..make::Options::default()
+        };
+        let bar = Bar(env.bar(0, "hashing {prefix} {bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta}"));
+        bar.0.set_prefix(plain(&path.file_name().unwrap_or_default().to_string_lossy()).into_owned());
+        let paths = vec![path.clone()];
+        let hashing = tokio::task::spawn_blocking(move || {
+            let made = make::build(&paths, &options, &bar);
+            bar.0.finish_and_clear();
+            made
+        });
+        let made = hashing.await.map_err(Failure::failed)?.map_err(Failure::failed)?;
+        for left_out in &made.left_out {
+            env.note(format_args!("left out: {}", plain(&left_out.to_string())));
+        }
+        let torrent = Arc::new(made.torrent);
+        let listed = self.register(made.bytes, &torrent, env).await?;
+        let hash = self.node.share(torrent.clone(), path).await.map_err(Failure::failed)?;
+        self.node.announce(hash, self.announce.iter().map(|url| vec![url.clone()]).collect());
+        self.announced(hash, env).await?;
+
+        let name = plain(torrent.name()).into_owned();
+        let magnet = Magnet::from(&*torrent).to_string();
+        writeln!(env.stdout, "sharing    {name}, {}", size(torrent.size()))?;
+        writeln!(env.stdout, "info hash  {hash}")?;
+        writeln!(env.stdout, "magnet     {magnet}")?;
+        match listed {
+            true => writeln!(env.stdout, "get it     {}", self.way_to_get(&torrent).await)?,
+            false => writeln!(env.stdout, "get it     skep get '{magnet}'")?,
+        }
+        env.stdout.flush()?;
+        Ok(Shared { hash, name })
+    }
+
+    /// Puts a torrent into the hub's catalogue; false if there is none, since the tracker is no hub.
+    async fn register(&self, bytes: Vec<u8>, torrent: &Metainfo, env: &mut Env) -> Result<bool, Failure> {
+        let Some(client) = self.tracker.client() else {
+            let tracker = &self.announce[0];
+            env.note(format_args!("{tracker} has no catalogue: others need the magnet link"));
+            return Ok(false);
+        };
+        let tries = Tries {
+            count: 3,
+            delay: Duration::from_secs(2),
+            timeout: TIMEOUT_DEFAULT,
+            created_by: "Skep".to_owned(),
+        };
+        match Sender::new(client, tries).send(bytes, torrent).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_no_hub() => {
+                env.note(format_args!(
+                    "{} is no Skep hub and has no catalogue: others need the magnet link",
+                    client.hub()
+                ));
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What to type elsewhere: the name, unless `get` would take it for something else than this torrent.
+    async fn way_to_get(&self, torrent: &Metainfo) -> String {
+        let hash = torrent.info_hash();
+        let named: Result<_, ClientError> = match self.tracker.client() {
+            Some(client) if name::is_plain(torrent.name()) => client.named(torrent.name()).await,
+            _ => Ok(Vec::new()),
+        };
+        let chosen = named.map(name::choose);
+        let is_this = matches!(chosen, Ok(name::Choice::One(one)) if one.info_hash == hash.to_string());
+        let what = if is_this { name::quoted(torrent.name()) } else { hash.to_string() };
+        let hub = self.announce[0].strip_suffix("/announce").unwrap_or(&self.announce[0]);
+        format!("skep get {what} -t {hub}")
+    }
+
+    /// Waits until a tracker has heard of a torrent.
+    async fn announced(&self, hash: InfoHash, env: &mut Env) -> Outcome {
+        let mut silent = Some(tokio::time::Instant::now() + SILENCE);
+        loop {
+            let trackers = self.node.trackers(hash);
+            if trackers.iter().any(|tracker| matches!(tracker.state, State::Answered { .. })) {
+                return Ok(());
+            }
+            if trackers.iter().all(|tracker| tracker.state != State::Unasked) {
+                let said = |tracker: &TrackerStatus| format!("{}: {}", tracker.name, tracker.state);
+                return Err(Failure::Failed(trackers.iter().map(said).collect::<Vec<_>>().join("\n")));
+            }
+            if silent.is_some_and(|at| at <= tokio::time::Instant::now()) {
+                silent = None;
+                env.note(format_args!("waiting for {} to answer", self.announce[0]));
+            }
+            tokio::time::sleep(REFRESH / 4).await;
+        }
+    }
+}
+
+struct Bar(ProgressBar);
+
+impl Progress for Bar {
+    fn found(&self, _: usize, bytes: u64) {
+        self.0.set_length(bytes);
+    }
+
+    fn hashed(&self, bytes: u64) {
+        self.0.inc(bytes);
+    }
+}
