@@ -5,9 +5,12 @@
 mod add;
 mod check;
 mod config;
+mod get;
 mod help;
 mod import_export;
 mod list;
 mod make;
 mod serve;
+mod share;
 mod support;
+mod up;

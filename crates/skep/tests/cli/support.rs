@@ -5,17 +5,24 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
-use skep::env::Env;
+use sha1::{Digest, Sha1};
+use skep::env::{Env, StopRequests};
 use skep::exit::Exit;
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// How long anything may take here, on a machine that is busy with other things.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs commands in a directory that goes away with it.
 pub(crate) struct World {
@@ -63,9 +70,22 @@ impl World {
         (env, stdout, stderr)
     }
 
+    /// Starts a command that runs until it is stopped.
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
+        let (mut env, stdout, stderr) = self.env();
+        let (stop, stops) = mpsc::unbounded_channel();
+        env.stop = StopRequests::Channel(stops);
+        let args: Vec<String> = ["skep"].iter().chain(args).map(|&arg| arg.to_owned()).collect();
+        let task = tokio::spawn(async move { skep::run(args, &mut env).await });
+        Running { stop, task, stdout, stderr }
+    }
+
     pub(crate) async fn run(&self, args: &[&str]) -> Ran {
         let (mut env, stdout, stderr) = self.env();
-        let exit = skep::run(["skep"].iter().chain(args), &mut env).await;
+        let run = skep::run(["skep"].iter().chain(args), &mut env);
+        let Ok(exit) = timeout(PATIENCE, run).await else {
+            panic!("{args:?} does not end: {}{}", stdout.text(), stderr.text());
+        };
         Ran { exit, stdout: self.relative(&stdout.text()), stderr: self.relative(&stderr.text()) }
     }
 
@@ -81,6 +101,43 @@ impl Ran {
     pub(crate) fn ended(self, exit: Exit) -> Self {
         assert_eq!(self.exit, exit, "{self:#?}");
         self
+    }
+}
+
+/// A command that runs beside the test.
+pub(crate) struct Running {
+    stop: mpsc::UnboundedSender<()>,
+    task: JoinHandle<Exit>,
+    pub(crate) stdout: Written,
+    pub(crate) stderr: Written,
+}
+
+impl Running {
+    /// Asks it to stop, as Ctrl-C does.
+    pub(crate) fn interrupt(&self) {
+        // If it has ended already, nobody listens.
+        let _ = self.stop.send(());
+    }
+
+    /// How it ended.
+    pub(crate) async fn ended(self) -> Exit {
+        match timeout(PATIENCE, self.task).await {
+            Ok(exit) => exit.unwrap(),
+            Err(_) => panic!("it does not end: {}{}", self.stdout.text(), self.stderr.text()),
+        }
+    }
+
+    /// Stops it.
+    pub(crate) async fn stopped(self) -> Exit {
+        self.interrupt();
+        self.ended().await
+    }
+
+    /// Waits until it has written `text` to standard error.
+    pub(crate) async fn notes(&self, text: &str) {
+        if timeout(PATIENCE, self.stderr.contains(text)).await.is_err() {
+            panic!("`{text}` does not come:\n{}{}", self.stdout.text(), self.stderr.text());
+        }
     }
 }
 
@@ -249,4 +306,15 @@ pub(crate) fn torrent(name: &str) -> Vec<u8> {
     let info =
         format!("d6:lengthi16384e4:name{}:{name}12:piece lengthi16384e6:pieces20:{pieces}e", name.len());
     format!("d10:created by4:test4:info{info}e").into_bytes()
+}
+
+/// A torrent file of one file called `name` that holds `content`, as of version 1, without trackers.
+pub(crate) fn torrent_of(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut torrent = format!("d4:infod6:lengthi{}e4:name{}:{name}", content.len(), name.len()).into_bytes();
+    torrent.extend(b"12:piece lengthi16384e6:pieces");
+    let pieces: Vec<u8> = content.chunks(16384).flat_map(|piece| Sha1::digest(piece).to_vec()).collect();
+    torrent.extend(format!("{}:", pieces.len()).bytes());
+    torrent.extend(pieces);
+    torrent.extend(b"ee");
+    torrent
 }

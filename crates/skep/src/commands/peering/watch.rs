@@ -227,10 +227,9 @@ impl<'a> Watch<'a> {
             _ => Duration::ZERO,
         };
         let message = line::message(status, item.words.waiting(), shared_for, self.until);
-        if !self.has_bars
-            && matches!(item.stage, Stage::Coming(_))
-            && item.pace.is_due(&status.phase, line::percent(status), Instant::now())
-        {
+        // That it waits for peers was told when it began to.
+        let moves = matches!(item.stage, Stage::Coming(_)) && status.stats.peers > 0;
+        if !self.has_bars && moves && item.pace.is_due(&status.phase, line::percent(status), Instant::now()) {
             let percent = line::percent(status).map_or_else(String::new, |percent| format!("{percent} %, "));
             env.note(format_args!("{}: {percent}{message}", item.name));
         }
