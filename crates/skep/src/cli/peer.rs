@@ -40,8 +40,11 @@ Examples:
   skep up ./dataset ./models --limit-up 50M
   skep up ./dataset --listen 0.0.0.0:7000 --state-dir ./hub
 
-Exits with 1 if anything could not be shared, and with 2, before anything is begun, if there is nothing to share at a
-path, or if the port or the state directory is another's.")]
+Exit codes:
+  0  it was shared until Ctrl-C
+  1  something could not be shared, or no longer
+  2  there is nothing to share at a path, or the port or the state directory is another's;
+     nothing was done")]
 pub(crate) struct Up {
     /// Files and folders to share, each as a torrent of its own
     #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
@@ -81,8 +84,10 @@ Examples:
   skep share ./dataset -t hub.example:6969 --limit-up 20M
   skep share ./dataset -t udp://tracker.example:1337
 
-Exits with 1 if anything could not be shared, and with 2, before anything is begun, if there is nothing to share at a
-path.")]
+Exit codes:
+  0  it was shared until Ctrl-C
+  1  something could not be shared, or no longer
+  2  there is nothing to share at a path; nothing was done")]
 pub(crate) struct Share {
     /// Files and folders to share, each as a torrent of its own
     #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
@@ -127,8 +132,11 @@ Examples:
   skep get dataset.torrent -t udp://tracker.example:1337 --seed-for 2h
   skep get dataset --no-seed --json | jq -r .path
 
-Exits with 0 once everything is there, or on Ctrl-C after that; with 1 if anything could not be fetched, or on Ctrl-C
-before everything was. The same command goes on from there.")]
+Exit codes:
+  0  everything is there
+  1  something could not be fetched, or Ctrl-C came before everything was there;
+     the same command goes on from there
+  2  it was asked wrongly; nothing was done")]
 pub(crate) struct Get {
     /// Names, info hashes, magnet links, .torrent files or their addresses
     #[arg(required = true, value_name = "WHAT")]

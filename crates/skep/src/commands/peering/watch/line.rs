@@ -59,8 +59,9 @@ pub(super) fn message(status: &Status, waiting: &str, shared_for: Duration, unti
         Phase::Checking => "checking what is there".to_owned(),
         Phase::Fetching => {
             let down = rate(stats.download_rate);
-            let left =
-                stats.left.checked_div(stats.download_rate).map(|secs| format!(", {} left", left(secs)));
+            let left = (stats.download_rate > 0)
+                .then(|| stats.left.div_ceil(stats.download_rate))
+                .map(|secs| format!(", {} left", left(secs)));
             let up = Some(stats.upload_rate).filter(|up| *up > 0).map(|up| format!(", {} up", rate(up)));
             format!("{down} from {peers}{}{}", left.unwrap_or_default(), up.unwrap_or_default())
         }
