@@ -80,8 +80,8 @@ impl Sharing<'_> {
             created_by: Some(concat!("Skep ", env!("CARGO_PKG_VERSION")).to_owned()),
             ..make::Options::default()
         };
-        let bar = Bar(env.bar(0, "hashing {prefix} {bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta}"));
-        bar.0.set_prefix(plain(&path.file_name().unwrap_or_default().to_string_lossy()).into_owned());
+        let bar = Bar(env.bar(0, "hashing {bar:24} {bytes}/{total_bytes}, {eta} left  {wide_msg}"));
+        bar.0.set_message(plain(&path.file_name().unwrap_or_default().to_string_lossy()).into_owned());
         let paths = vec![path.clone()];
         let hashing = tokio::task::spawn_blocking(move || {
             let made = make::build(&paths, &options, &bar);

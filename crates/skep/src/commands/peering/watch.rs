@@ -88,7 +88,8 @@ struct Finished<'a> {
 
 impl<'a> Watch<'a> {
     pub(in crate::commands) fn new(node: &'a Node, until: Until, json: bool, env: &Env) -> Self {
-        let has_bars = env.terminal.stderr && env.verbosity >= 0;
+        // Logs would be written across bars.
+        let has_bars = env.terminal.stderr && env.verbosity == 0;
         let target = if has_bars { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bars = MultiProgress::with_draw_target(target);
         let columns = env.width();
