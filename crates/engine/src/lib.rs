@@ -33,15 +33,16 @@ mod session;
 mod spread;
 mod time;
 mod torrent;
+mod turns;
 
 pub use bits::Bits;
 pub use candidates::{CANDIDATES_MAX, Source};
 pub use event::{Action, Config, Content, Event, Identity, Link, Reason, Stats};
 pub use layout::{BLOCK_BYTES, Layout};
-pub use limiter::Limiter;
 pub use peer::{PeerKey, PeerView};
 pub use picker::{Priority, piece_priorities};
 pub use pipeline::REQUESTS_MAX;
 pub use session::{Bans, Session};
 pub use time::{MILLISECOND, Micros, SECOND};
 pub use torrent::Torrent;
+pub use turns::Turns;

@@ -6,7 +6,7 @@ const BURST: Micros = SECOND / 20;
 /// A limit in bytes a second, as a token bucket. What is taken may leave a debt, which later refills pay: the rate
 /// holds on average however large one thing is, and nothing too large to fit the bucket waits for ever.
 #[derive(Debug, Clone)]
-pub struct Limiter {
+pub(crate) struct Limiter {
     rate: Option<u64>,
     /// Bytes times a million, so that no refill is too small to count. Never above the burst.
     tokens: i128,
@@ -15,44 +15,42 @@ pub struct Limiter {
 
 impl Limiter {
     /// A limit of `rate` bytes a second; `None` is no limit.
-    #[must_use]
-    pub const fn new(rate: Option<u64>) -> Self {
+    pub(crate) const fn new(rate: Option<u64>) -> Self {
         Self { rate, tokens: 0, refilled_at: 0 }
     }
 
     /// Changes the limit; what was saved or owed stays.
-    pub const fn set(&mut self, rate: Option<u64>) {
+    pub(crate) const fn set(&mut self, rate: Option<u64>) {
         self.rate = rate;
     }
 
     /// The limit in bytes a second.
-    #[must_use]
-    pub const fn rate(&self) -> Option<u64> {
+    pub(crate) const fn rate(&self) -> Option<u64> {
         self.rate
     }
 
     /// Whether something may pass now.
-    pub fn is_open(&mut self, now: Micros) -> bool {
+    pub(crate) fn is_open(&mut self, now: Micros) -> bool {
         self.refill(now);
         self.rate.is_none() || self.tokens > 0
     }
 
     /// Counts `bytes` that pass.
-    pub fn take(&mut self, bytes: u32) {
+    pub(crate) fn take(&mut self, bytes: u32) {
         if self.rate.is_some() {
             self.tokens -= i128::from(bytes) * i128::from(SECOND);
         }
     }
 
     /// Counts `bytes` back that did not pass after all.
-    pub fn give_back(&mut self, bytes: u32) {
+    pub(crate) fn give_back(&mut self, bytes: u32) {
         if self.rate.is_some() {
             self.tokens += i128::from(bytes) * i128::from(SECOND);
         }
     }
 
     /// When something may pass again, if nothing may now. A limit of 0 opens never.
-    pub fn opens_at(&mut self, now: Micros) -> Option<Micros> {
+    pub(crate) fn opens_at(&mut self, now: Micros) -> Option<Micros> {
         if self.is_open(now) {
             return None;
         }

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::limiter::Limiter;
+use crate::turns::Turns;
 
 /// How many pieces a peer may spoil alone before its address is banned: one may be a broken disk.
 const STRIKES_MAX: u8 = 2;
@@ -16,9 +16,9 @@ const BANNED_MAX: usize = 65_536;
 #[derive(Debug)]
 pub struct Session {
     /// Upload limit of all torrents together.
-    pub upload: Limiter,
+    pub upload: Turns,
     /// Download limit of all torrents together.
-    pub download: Limiter,
+    pub download: Turns,
     /// The most connections of all torrents together.
     pub connections_max: usize,
     /// The most connections being made at once.
@@ -41,8 +41,8 @@ impl Session {
     #[must_use]
     pub fn new(connections_max: usize, half_open_max: usize) -> Self {
         Self {
-            upload: Limiter::new(None),
-            download: Limiter::new(None),
+            upload: Turns::new(None),
+            download: Turns::new(None),
             connections_max,
             half_open_max,
             bans: Bans::default(),

@@ -58,11 +58,11 @@ impl Torrent {
             };
             let block = content.layout.block(piece, index);
             self.download.take(block.length);
-            session.download.take(block.length);
+            session.download.take(self.identity.info_hash, block.length);
             peer.requests.push_back(Request { piece, index, at: now });
             peer.last_said = now;
             self.out.send(key, &Message::Request(block));
-            if !(self.download.is_open(now) && session.download.is_open(now)) {
+            if !(self.download.is_open(now) && session.download.is_open(self.identity.info_hash, now)) {
                 self.download_held = true;
                 break;
             }
@@ -87,7 +87,9 @@ impl Torrent {
     pub(super) fn may_ask(&mut self, now: Micros, session: &mut Session) -> bool {
         let unwritten_max = self.config.unwritten_bytes_max;
         self.disk_behind = self.unwritten >= if self.disk_behind { unwritten_max / 2 } else { unwritten_max };
-        !self.disk_behind && self.download.is_open(now) && session.download.is_open(now)
+        !self.disk_behind
+            && self.download.is_open(now)
+            && session.download.is_open(self.identity.info_hash, now)
     }
 
     pub(super) fn receive_block(&mut self, key: PeerKey, block: Block, now: Micros, session: &mut Session) {

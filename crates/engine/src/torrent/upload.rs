@@ -77,7 +77,7 @@ impl Torrent {
     /// Names blocks to the caller as long as limits and the peer's share of buffers allow.
     fn serve(&mut self, key: PeerKey, now: Micros, session: &mut Session) {
         while self.is_servable(key, now) {
-            if !(self.upload.is_open(now) && session.upload.is_open(now)) {
+            if !(self.upload.is_open(now) && session.upload.is_open(self.identity.info_hash, now)) {
                 if let Some(peer) = self.roster.get(key).filter(|peer| !peer.queued_for_tokens) {
                     peer.queued_for_tokens = true;
                     self.upload_turns.push_back(key);
@@ -90,7 +90,7 @@ impl Torrent {
 
     /// Serves those that wait for the upload limit, a block each in turn.
     pub(super) fn serve_turns(&mut self, now: Micros, session: &mut Session) {
-        while self.upload.is_open(now) && session.upload.is_open(now) {
+        while self.upload.is_open(now) && session.upload.is_open(self.identity.info_hash, now) {
             let Some(key) = self.upload_turns.pop_front() else { return };
             if self.is_servable(key, now) {
                 self.serve_one(key, session);
@@ -113,7 +113,7 @@ impl Torrent {
         let Some(block) = peer.uploads.pop_front() else { return };
         peer.in_hand += block.length;
         self.upload.take(block.length);
-        session.upload.take(block.length);
+        session.upload.take(self.identity.info_hash, block.length);
         if let Some(spread) = &mut self.spread {
             spread.sent(block.piece, block.length, &content.layout);
         }

@@ -140,10 +140,10 @@ fn aria2_with_a_magnet_link_is_told_of_seeders() {
     let started =
         wire::Announce { left: Some(0), uploaded: 0, downloaded: 0, event: Event::Started, ..announce(6881) };
     desk.tell("192.0.2.1", &started).unwrap();
-    let aria2 = wire::Announce { peer_id: PeerId(*b"A2-1-36-0-abcdefghij"), ..started.clone() };
+    let aria2 = wire::Announce { peer_id: PeerId(*b"A2-1-36-0-abcdefghij"), ..started };
     for (ask, told) in [
-        (wire::Announce { ..aria2.clone() }, 1),
-        (wire::Announce { event: Event::Update, ..aria2.clone() }, 1),
+        (aria2, 1),
+        (wire::Announce { event: Event::Update, ..aria2 }, 1),
         // Nobody else is taken for it, nor one that does seed.
         (wire::Announce { uploaded: 1, ..aria2 }, 0),
         (started, 0),
