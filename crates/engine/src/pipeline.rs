@@ -92,14 +92,16 @@ impl Pipeline {
         self.meter.rate(now)
     }
 
-    /// How many blocks should be on their way, if the peer queues up to `queue_max`.
+    /// How many blocks should be on their way, if the peer queues up to `queue_max`. Always fewer, if they are not one:
+    /// Transmission rejects the one that would fill its queue, ten seconds later.
     pub(crate) fn target(&mut self, queue_max: u32, now: Micros) -> u32 {
+        let queue_max = queue_max.saturating_sub(1).max(1);
         let Some(round_trip) = self.round_trip else { return REQUESTS_FIRST.min(queue_max) };
         let [pause, before] = self.pauses_at(now);
         let wait = round_trip.max(pause.max(before).min(PAUSE_MAX));
         let bytes = u128::from(self.meter.rate(now)) * u128::from(2 * wait + SLACK) / u128::from(SECOND);
         let blocks = u32::try_from(bytes / u128::from(BLOCK_BYTES)).unwrap_or(u32::MAX);
-        blocks.clamp(REQUESTS_MIN, REQUESTS_MAX).min(queue_max.max(1))
+        blocks.clamp(REQUESTS_MIN, REQUESTS_MAX).min(queue_max)
     }
 }
 
@@ -159,6 +161,16 @@ mod tests {
             let span = 20 * SECOND;
             let bytes = bytes_from_pulses(rate, period, span);
             assert!(bytes > rate * span / SECOND / 2, "{bytes} of {rate} a second");
+        }
+    }
+
+    #[test]
+    fn a_peers_queue_is_never_filled() {
+        let mut pipeline = Pipeline::new(0);
+        for (queue_max, first, later) in [(0, 1, 1), (1, 1, 1), (4, 3, 3), (512, REQUESTS_FIRST, 511)] {
+            assert_eq!(Pipeline::new(0).target(queue_max, 0), first);
+            (0..1_000).for_each(|_| pipeline.arrived(BLOCK_BYTES, SECOND, SECOND));
+            assert_eq!(pipeline.target(queue_max, SECOND), later);
         }
     }
 
