@@ -2,7 +2,7 @@
 
 use hashbrown::HashTable;
 
-use super::salt::Salt;
+use crate::salt::Salt;
 use crate::{Detail, Endpoint, InfoHash};
 
 /// Details by swarm and endpoint, never more than a stated number.

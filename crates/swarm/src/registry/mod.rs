@@ -6,7 +6,6 @@ mod expiry;
 mod index;
 mod pack;
 mod record;
-mod salt;
 mod sample;
 mod swarm;
 #[cfg(test)]
@@ -20,12 +19,12 @@ pub use expiry::Swept;
 pub use pack::Role;
 pub use record::{ExportCursor, PeerRecord, SwarmView};
 
+use crate::salt::Salt;
 use crate::{Announce, Counts, Detail, Endpoint, Event, InfoHash, Reply, Seconds};
 use details::Details;
 use expiry::Sweep;
 use index::Index;
 use pack::growth;
-use salt::Salt;
 use sample::Sampler;
 use swarm::{Pool, Swarm};
 use tick::Ticks;

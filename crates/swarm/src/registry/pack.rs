@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
 use super::index::Index;
-use super::salt::Salt;
 use super::tick::Stamp;
+use crate::salt::Salt;
 use crate::{Endpoint, Port};
 
 /// The compact form of an endpoint, as it is on the wire: 6 bytes (BEP 23) or 18 (BEP 7).

@@ -2,6 +2,8 @@
 
 use rand_core::Rng;
 
+use crate::chance::below;
+
 /// Draws positions. Keeps its memory between draws.
 #[derive(Debug, Default)]
 pub(super) struct Sampler {
@@ -85,18 +87,6 @@ impl Sampler {
 
     fn has(&self, position: u32) -> bool {
         self.drawn[self.place(position)] != 0
-    }
-}
-
-/// A number below `bound`, each as likely as any other (Lemire 2019, "Fast random integer generation in an interval").
-fn below(bound: u32, rng: &mut impl Rng) -> u32 {
-    let bound = u64::from(bound);
-    loop {
-        let product = u64::from(rng.next_u32()) * bound;
-        let (high, low) = (product >> 32, product & u64::from(u32::MAX));
-        if low >= bound || low >= (1 << 32) % bound {
-            return u32::try_from(high).unwrap_or(0);
-        }
     }
 }
 

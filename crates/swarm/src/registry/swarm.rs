@@ -8,9 +8,9 @@ use std::ops::Range;
 use rand_core::Rng;
 
 use super::pack::{Key, Pack, Role, Slot, Zones, endpoint};
-use super::salt::Salt;
 use super::sample::Sampler;
 use super::tick::Stamp;
+use crate::salt::Salt;
 use crate::{Counts, Endpoint, Families, InfoHash, Reply};
 
 /// A swarm of one or two IPv4 peers, as most are, holds them here; any other has them on the heap.

@@ -1,19 +1,19 @@
 //! Hashing for tables whose keys strangers choose.
 
-/// A secret that each registry hashes its keys with, so that nobody outside can make them collide on purpose.
+/// A secret that each table hashes its keys with, so that nobody outside can make them collide on purpose.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Salt([u64; 3]);
+pub(crate) struct Salt([u64; 3]);
 
 impl Salt {
     /// Spreads one secret number over the words that hashing needs.
-    pub(super) const fn new(secret: u64) -> Self {
+    pub(crate) const fn new(secret: u64) -> Self {
         let a = spread(secret);
         let b = spread(a ^ secret.rotate_left(32));
         Self([a | 1, b | 1, spread(b) | 1])
     }
 
     /// A hash of `key`, well spread over all 64 bits.
-    pub(super) fn hash(&self, key: &[u8]) -> u64 {
+    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
         let mut state = self.0[0] ^ key.len() as u64;
         let (words, rest) = key.as_chunks::<8>();
         for word in words {
