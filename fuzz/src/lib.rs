@@ -22,7 +22,7 @@ use wire::metainfo::{Metainfo, with_trackers};
 
 pub use files::legacy;
 pub use listener::{forwarded, http_head};
-pub use operations::registry;
+pub use operations::{directory, registry};
 pub use peer::{peer_extension, peer_stream};
 pub use tracker::{http_announce, http_reply, http_scrape, udp_reply, udp_request};
 
@@ -33,6 +33,7 @@ pub type Target = fn(&[u8]);
 #[rustfmt::skip] // One a line, however short.
 pub const TARGETS: &[(&str, Target)] = &[
     ("bencode", bencode),
+    ("directory", directory),
     ("forwarded", forwarded),
     ("http_announce", http_announce),
     ("http_head", http_head),

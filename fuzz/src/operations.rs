@@ -2,6 +2,8 @@
 
 use swarm::{Event, Families};
 
+#[path = "../../crates/swarm/tests/directory_model/mod.rs"]
+mod directory_model;
 #[path = "../../crates/swarm/tests/model/mod.rs"]
 mod model;
 
@@ -44,6 +46,45 @@ fn op([what, hash, low, high, a, b]: [u8; OP_BYTES]) -> Op {
                 [usize::from(a / 4 % 5)],
             want: b.into(),
             families: [Families::V4, Families::V6, Families::Both][usize::from(a / 32 % 3)],
+        },
+    }
+}
+
+/// Bytes an operation on a directory is read from.
+const DIRECTORY_OP_BYTES: usize = 8;
+
+/// Whatever is done to a directory, its answers are those of the model. The first byte says how much memory it has.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn directory(data: &[u8]) {
+    let Some((&memory, data)) = data.split_first() else { return };
+    let memory_bytes_max = (memory % 2 == 1).then(|| usize::from(memory) * 40);
+    let mut pair = directory_model::Pair::new(data.len() as u64, memory_bytes_max);
+    for bytes in data.as_chunks::<DIRECTORY_OP_BYTES>().0.iter().take(OPS_MAX) {
+        pair.apply(directory_op(*bytes));
+    }
+    pair.finish();
+}
+
+fn directory_op([what, dialect, label, place, a, b, c, d]: [u8; DIRECTORY_OP_BYTES]) -> directory_model::Op {
+    use directory_model::{Op, Who};
+    let who = Who { dialect, label, place };
+    match what % 16 {
+        0 => Op::Leave { who },
+        1 => Op::Beat { who },
+        2 => Op::Seeders { want: a, families: b },
+        3 => Op::Wait { secs: a },
+        4 => Op::Expire { budget: a },
+        5 | 6 => Op::Probe,
+        7 => Op::Probed { which: a, answered: b & 1 == 1 },
+        8..=10 => Op::LookUp { who, name: a, known: b & 1 == 1, want: c, families: d },
+        _ => Op::Join {
+            who,
+            names: u16::from_be_bytes([b, a]),
+            extent: c,
+            list: d,
+            serves_all: what / 16 % 2 == 1,
         },
     }
 }
