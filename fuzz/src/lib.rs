@@ -7,6 +7,7 @@
 //! A new target is a function here, a line in [`TARGETS`], a `[[bin]]` in `Cargo.toml`, its file in `fuzz_targets/`,
 //! and a seed in `corpus/<target>/`; a test notices what is missing.
 
+mod classic;
 mod files;
 mod listener;
 mod operations;
@@ -20,6 +21,7 @@ use wire::bencode::{Rules, Tree, Value, put_bytes, put_dict, put_int, put_list};
 use wire::magnet::{MAGNET_BYTES_MAX, Magnet};
 use wire::metainfo::{Metainfo, with_trackers};
 
+pub use classic::{classic_beacon, classic_chunklist, classic_index, classic_token, classic_transfer};
 pub use files::legacy;
 pub use listener::{forwarded, http_head};
 pub use operations::{directory, registry};
@@ -33,6 +35,11 @@ pub type Target = fn(&[u8]);
 #[rustfmt::skip] // One a line, however short.
 pub const TARGETS: &[(&str, Target)] = &[
     ("bencode", bencode),
+    ("classic_beacon", classic_beacon),
+    ("classic_chunklist", classic_chunklist),
+    ("classic_index", classic_index),
+    ("classic_token", classic_token),
+    ("classic_transfer", classic_transfer),
     ("directory", directory),
     ("forwarded", forwarded),
     ("http_announce", http_announce),

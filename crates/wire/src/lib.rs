@@ -8,6 +8,7 @@
 //! This crate is pure: no sockets, files, threads, clocks or randomness.
 
 pub mod bencode;
+pub mod classic;
 pub mod hash_text;
 pub mod http;
 pub mod magnet;

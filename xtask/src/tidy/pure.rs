@@ -11,7 +11,7 @@ struct PureCrate {
 const PURE_CRATES: &[PureCrate] = &[
     PureCrate { folder: "crates/engine", dependencies: &["swarm", "wire"] },
     PureCrate { folder: "crates/swarm", dependencies: &["hashbrown", "rand_core"] },
-    PureCrate { folder: "crates/wire", dependencies: &["memchr", "sha1", "sha2", "swarm"] },
+    PureCrate { folder: "crates/wire", dependencies: &["memchr", "serde_json", "sha1", "sha2", "swarm"] },
 ];
 
 /// Words that would let the world in, and what to do instead.
