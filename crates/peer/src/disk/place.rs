@@ -30,6 +30,16 @@ pub enum Place {
     Source(PathBuf),
 }
 
+impl Place {
+    /// The folder, or what is shared.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Download(path) | Self::Source(path) => path,
+        }
+    }
+}
+
 /// Under which name a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Standing {
@@ -77,9 +87,7 @@ impl Site {
 
     /// The folder of downloads, or what is shared.
     pub(super) fn root(&self) -> &Path {
-        match &self.place {
-            Place::Download(path) | Place::Source(path) => path,
-        }
+        self.place.path()
     }
 
     /// What a person is told about where `file` is.

@@ -96,6 +96,13 @@ impl Storage {
         &self.inner().wanted.pieces
     }
 
+    /// Bytes of wanted files.
+    #[must_use]
+    pub fn wanted_bytes(&self) -> u64 {
+        let files = self.layout().files().iter().zip(&self.inner().wanted.files);
+        files.filter(|(file, wanted)| **wanted && !file.pad).map(|(file, _)| file.length).sum()
+    }
+
     /// Where a person finds the torrent when it is complete: its file or folder.
     #[must_use]
     pub fn path(&self) -> PathBuf {

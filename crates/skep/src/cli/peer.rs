@@ -10,9 +10,9 @@ use super::{AdminArgs, ConfigArgs, HubArgs, StateArgs, seconds};
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Peer")]
 pub(crate) struct PeerArgs {
-    /// Port where other peers connect; 0 is any free port
-    #[arg(long, value_name = "PORT", default_value_t = 0)]
-    pub(crate) peer_port: u16,
+    /// Port where other peers connect; 0 is any free port [default: the first free one from 6881 on]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) peer_port: Option<u16>,
 
     /// Upload at most this much a second: bytes, or with K, M or G (of 1024)
     #[arg(long, value_name = "RATE", value_parser = rate)]

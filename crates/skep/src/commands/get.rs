@@ -3,6 +3,8 @@ mod watch;
 
 use std::path::Path;
 
+use peer::node::Files;
+
 use crate::cli::Get;
 use crate::client::{Client, TIMEOUT_DEFAULT};
 use crate::env::Env;
@@ -42,9 +44,11 @@ pub(super) async fn run(args: &Get, env: &mut Env) -> Outcome {
         let mut watch = Watch::new(&node, until);
         for Found { source, name, tiers, peers } in found {
             let hash = match source {
-                Source::Torrent(torrent) => node.fetch(torrent, &folder).await.map_err(Failure::failed)?,
+                Source::Torrent(torrent) => {
+                    node.fetch(torrent, &folder, Files::All).await.map_err(Failure::failed)?
+                }
                 Source::Hash(hash) => {
-                    node.fetch_described(hash, &folder);
+                    node.fetch_described(hash, &folder, Files::All);
                     hash
                 }
             };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 use peer::announce::State;
-use peer::node::{Node, Options};
+use peer::node::{Limits, Node, Options};
 use swarm::InfoHash;
 use wire::magnet::Magnet;
 
@@ -32,14 +32,13 @@ pub(super) fn start(args: &PeerArgs, limit_down: Option<u64>) -> Result<Node, Fa
     let _ = rustls::crypto::ring::default_provider().install_default();
     let options = Options {
         port: args.peer_port,
-        upload_limit: args.limit_up,
-        download_limit: limit_down,
+        limits: Limits { upload: args.limit_up, download: limit_down },
         client: concat!("Skep ", env!("CARGO_PKG_VERSION")),
         ..Options::default()
     };
     Node::start(options).map_err(|error| match args.peer_port {
-        0 => Failure::Failed(format!("cannot listen for peers: {error}")),
-        port => Failure::Misuse(format!("cannot listen for peers on port {port}: {error}")),
+        None | Some(0) => Failure::Failed(format!("cannot listen for peers: {error}")),
+        Some(port) => Failure::Misuse(format!("cannot listen for peers on port {port}: {error}")),
     })
 }
 

@@ -96,8 +96,8 @@ impl<'a> Watch<'a> {
             }
             Phase::Paused(why) if !item.failed => {
                 item.failed = true;
-                let (name, why) = (&item.name, plain(why));
-                bars.suspend(|| env.error(format_args!("{name}: {why}")));
+                let (name, why) = (&item.name, why.to_string());
+                bars.suspend(|| env.error(format_args!("{name}: {}", plain(&why))));
             }
             _ => {}
         }
@@ -174,5 +174,5 @@ impl Item {
 
 /// Whether everything that a node has is whole.
 pub(super) fn all_whole(node: &Node) -> bool {
-    node.statuses().iter().all(|status| matches!(status.phase, Phase::Whole(_)))
+    node.torrents().iter().all(|listed| matches!(listed.status.phase, Phase::Whole(_)))
 }
