@@ -5,7 +5,6 @@
 //! done by others. The data of a block goes from the buffer that the network filled to the disk without a copy.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use bytes::Bytes;
-use engine::{Config, Event, Identity, Micros, Session, Source};
+use engine::{Event, Micros, Session, Source};
 use parking_lot::Mutex;
 use swarm::{Endpoint, InfoHash, PeerId, Port};
 use tokio::runtime::Handle;
@@ -21,7 +20,7 @@ use tokio::sync::{Notify, Semaphore, broadcast, oneshot, watch};
 use tokio::task::AbortHandle;
 use wire::metainfo::Metainfo;
 
-use crate::announce::{self, Announcer, Patience, TrackerStatus, Trackers};
+use crate::announce::{self, Patience, TrackerStatus, Trackers};
 use crate::disk::{self, Disk, Place, Problem};
 use crate::net;
 
@@ -29,6 +28,8 @@ mod act;
 mod changes;
 mod connection;
 mod describe;
+mod keeping;
+mod life;
 mod opening;
 mod timer;
 mod torrent;
@@ -37,6 +38,8 @@ mod trackers;
 pub use changes::{CHANGES_MAX, Change, Changes};
 pub use torrent::{Chooser, Files, Listed, Pause, Phase, Status};
 
+use keeping::Keeper;
+use life::Leaving;
 use timer::Agenda;
 use torrent::{Running, Stay};
 
@@ -61,6 +64,9 @@ pub struct Options {
     pub connections_max: usize,
     /// How much may be transferred.
     pub limits: Limits,
+    /// Where to keep which pieces are known to be good, so that they need not be hashed again. Several processes may
+    /// use the same folder. `None`: nowhere.
+    pub state_dir: Option<PathBuf>,
     /// Our program and version, as others show it.
     pub client: &'static str,
 }
@@ -99,6 +105,7 @@ struct Inner {
     next_read: AtomicU64,
     welcomes: Arc<Semaphore>,
     openings: Semaphore,
+    keeper: Keeper,
     /// The ways to trackers; `None` if we cannot be reached ourselves, and so have nothing to announce.
     trackers: Option<Arc<Trackers>>,
     changes: broadcast::Sender<Change>,
@@ -124,7 +131,7 @@ struct Turn<'a> {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { port: None, connections_max: 500, limits: Limits::default(), client: "Skep" }
+        Self { port: None, connections_max: 500, limits: Limits::default(), state_dir: None, client: "Skep" }
     }
 }
 
@@ -132,7 +139,7 @@ impl Node {
     /// Starts to listen. To be called inside a tokio runtime.
     ///
     /// # Errors
-    /// The port is taken, or the system refuses threads or sockets.
+    /// The port is taken, the state directory cannot be used, or the system refuses threads or sockets.
     pub fn start(options: Options) -> io::Result<Self> {
         let listeners = net::listen(options.port)?;
         let port = listeners.first().and_then(|listener| listener.local_addr().ok());
@@ -164,11 +171,13 @@ impl Node {
             next_read: AtomicU64::new(0),
             welcomes: Arc::new(Semaphore::new(WELCOMES_MAX)),
             openings: Semaphore::new(OPENINGS_MAX),
+            keeper: Keeper::new(options.state_dir)?,
             trackers,
             changes: broadcast::Sender::new(CHANGES_MAX),
             sooner: Notify::new(),
         });
         let mut tasks = vec![tokio::spawn(timer::run(inner.clone())).abort_handle()];
+        tasks.push(tokio::spawn(keeping::run(inner.clone())).abort_handle());
         for listener in listeners {
             tasks.push(tokio::spawn(connection::accept(inner.clone(), listener)).abort_handle());
         }
@@ -327,27 +336,14 @@ impl Node {
         }
     }
 
-    /// Closes all connections, stops listening, and tells trackers that we leave, who have
-    /// [`STOP_TIME_MAX`](crate::announce::STOP_TIME_MAX) to hear it.
+    /// Closes all connections, stops listening, saves what is known to be good, and tells trackers that we leave, who
+    /// have [`STOP_TIME_MAX`](crate::announce::STOP_TIME_MAX) to hear it.
     pub async fn stop(&self) {
         let leaving: Vec<_> =
             self.0.stop().into_iter().map(|leaving| tokio::spawn(leaving.leave())).collect();
         for leaving in leaving {
             // If one panicked, that was said already.
             let _ = leaving.await;
-        }
-    }
-}
-
-/// What is still to be done for a torrent that was taken out.
-struct Leaving {
-    announcer: Option<Announcer>,
-}
-
-impl Leaving {
-    async fn leave(self) {
-        if let Some(announcer) = self.announcer {
-            announcer.stop().await;
         }
     }
 }
@@ -365,7 +361,7 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // Dropped, the announcers tell trackers by themselves.
+        // Dropped, the announcers tell trackers by themselves. Nothing is saved: nobody waits for it.
         drop(self.stop());
     }
 }
@@ -385,105 +381,6 @@ impl Inner {
     /// The stay of a torrent that is here.
     fn stay(&self, hash: InfoHash) -> Option<Stay> {
         self.core.lock().torrents.get(&hash).map(|running| running.stay)
-    }
-
-    /// Takes a torrent in. If its description is known, it waits to be [brought in](Self::bring_in). `None` if it is
-    /// here already.
-    fn add(
-        self: &Arc<Self>,
-        hash: InfoHash,
-        metainfo: Option<Arc<Metainfo>>,
-        place: Place,
-        files: Files,
-    ) -> Option<Stay> {
-        let identity =
-            Identity { info_hash: hash, peer_id: self.peer_id, port: self.port, client: self.client };
-        let engine = engine::Torrent::new(identity, None, Config::default(), rand::random(), self.now());
-        let stay = {
-            let mut core = self.core.lock();
-            let stay = Stay { hash, number: core.next_stay };
-            core.next_stay += 1;
-            let Entry::Vacant(vacant) = core.torrents.entry(hash) else { return None };
-            vacant.insert(Running::new(stay, engine, metainfo, place, files, self.changes.clone()));
-            stay
-        };
-        // Nobody listens, perhaps.
-        let _ = self.changes.send(Change::Added(hash));
-        self.turn(stay, |turn| match turn.running.metainfo {
-            Some(_) => turn.tell(Event::Pause),
-            None => turn.tell(Event::Tick),
-        });
-        Some(stay)
-    }
-
-    /// Takes a torrent out; what it had is closed. `None` if it is not here.
-    fn take_out(self: &Arc<Self>, stay: Stay) -> Option<Leaving> {
-        self.turn(stay, |turn| {
-            turn.running.cancel_check();
-            turn.tell(Event::Pause);
-            turn.running.report(turn.now);
-        })?;
-        let running = {
-            let mut core = self.core.lock();
-            let running = core.torrents.remove(&stay.hash)?;
-            core.agenda.forget(&running);
-            running
-        };
-        let _ = self.changes.send(Change::Removed(stay.hash));
-        Some(Leaving { announcer: running.announcer })
-    }
-
-    /// Stops all transfers of a torrent, and its announcing. One that is paused already stays so, for the same reason.
-    fn pause(self: &Arc<Self>, stay: Stay, why: Pause) {
-        self.turn(stay, |turn| {
-            if turn.running.is_paused() {
-                return;
-            }
-            turn.running.cancel_check();
-            turn.tell(Event::Pause);
-            turn.running.report(turn.now);
-            // Dropped, it tells the trackers by itself.
-            drop(turn.running.announcer.take());
-            turn.running.enter(Phase::Paused(why));
-        });
-    }
-
-    fn resume(self: &Arc<Self>, stay: Stay) {
-        let described = self.turn(stay, |turn| {
-            if !turn.running.is_paused() {
-                return None;
-            }
-            if turn.running.metainfo.is_none() {
-                turn.running.enter(Phase::Describing);
-                turn.tell(Event::Resume);
-            } else {
-                turn.running.enter(Phase::Checking);
-            }
-            Some(turn.running.metainfo.is_some())
-        });
-        match described.flatten() {
-            Some(true) => {
-                let inner = self.clone();
-                self.runtime.spawn(async move {
-                    if let Err(problem) = inner.open(stay).await {
-                        inner.fail(stay, &problem);
-                    }
-                });
-            }
-            Some(false) => self.announce(stay, Vec::new()),
-            None => {}
-        }
-    }
-
-    fn limit(self: &Arc<Self>, limits: Limits) {
-        let stays: Vec<Stay> = {
-            let mut core = self.core.lock();
-            core.session.upload.set(limits.upload);
-            core.session.download.set(limits.download);
-            core.torrents.values().map(|running| running.stay).collect()
-        };
-        // What waits for a limit may go on now.
-        stays.into_iter().for_each(|stay| self.handle(stay, Event::Tick));
     }
 
     /// Tells a torrent's engine what happened, and has done what it wants.

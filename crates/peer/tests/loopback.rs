@@ -271,3 +271,53 @@ async fn limits_change_while_it_runs() {
     assert_eq!(leecher.limits(), Limits::default());
     assert_same(&shared.path(), &whole(&leecher, &shared.torrent).await.unwrap());
 }
+
+fn keeping(state: &tempfile::TempDir) -> Node {
+    Node::start(Options { state_dir: Some(state.path().to_owned()), ..options() }).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_known_to_be_good_is_not_hashed_at_the_next_start() {
+    let shared = Shared::new();
+    let (state, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let total = shared.torrent.size();
+    let hashed = |node: &Node| node.torrents()[0].status.check.total;
+    let seeder = keeping(&state);
+    let hash = seeder.share(shared.torrent.clone(), shared.path()).await.unwrap();
+    assert_eq!(hashed(&seeder), total);
+    seeder.pause(hash);
+    seeder.resume(hash);
+    phase(&seeder, hash, |phase| *phase == Phase::Whole(shared.path())).await;
+    assert_eq!(hashed(&seeder), 0, "it was saved meanwhile");
+
+    // Half of it at most: the download stops in the middle.
+    let half = Limits { download: Some(total / 2), upload: None };
+    let leecher = keeping(&state);
+    leecher.limit(half);
+    leecher.fetch(shared.torrent.clone(), folder.path(), Files::All).await.unwrap();
+    leecher.add_peers(hash, Source::Person, &[endpoint(&seeder)]);
+    let some = || leecher.status(hash).unwrap().stats.left < total;
+    lab::wait::until("a piece", PATIENCE, || some().then_some(()));
+    leecher.stop().await;
+    drop(leecher);
+    let leecher = keeping(&state);
+    leecher.fetch(shared.torrent.clone(), folder.path(), Files::All).await.unwrap();
+    let left = leecher.status(hash).unwrap().stats.left;
+    assert!((1..total).contains(&left), "{left} of {total} are left");
+    assert!(
+        hashed(&leecher) <= total - left,
+        "only what was begun may be hashed again: {}",
+        hashed(&leecher)
+    );
+    leecher.add_peers(hash, Source::Person, &[endpoint(&seeder)]);
+    whole(&leecher, &shared.torrent).await.unwrap();
+    assert_eq!(leecher.status(hash).unwrap().stats.downloaded, left);
+    leecher.stop().await;
+    seeder.stop().await;
+
+    let (seeder, leecher) = (keeping(&state), keeping(&state));
+    seeder.share(shared.torrent.clone(), shared.path()).await.unwrap();
+    leecher.fetch(shared.torrent.clone(), folder.path(), Files::All).await.unwrap();
+    assert_eq!((hashed(&seeder), hashed(&leecher)), (0, 0), "two with one state directory");
+    assert!(matches!(leecher.status(hash).unwrap().phase, Phase::Whole(_)));
+}

@@ -18,7 +18,7 @@ impl Turn<'_> {
         loop {
             let mut stuck: Option<PeerKey> = None;
             let (mut overrun, mut completed, mut described) = (false, false, None);
-            let Running { engine, links, storage, .. } = &mut *self.running;
+            let Running { engine, links, storage, unsaved, .. } = &mut *self.running;
             while let Some(action) = engine.next_action() {
                 let full = match action {
                     Action::Connect { endpoint } => {
@@ -75,7 +75,10 @@ impl Turn<'_> {
                         tracing::warn!(%ip, "it sent bad data again and is banned");
                         None
                     }
-                    Action::Verified { .. } => None,
+                    Action::Verified { .. } => {
+                        *unsaved = true;
+                        None
+                    }
                 };
                 stuck = stuck.or(full);
             }
@@ -108,6 +111,7 @@ impl Turn<'_> {
             self.running.enter(Phase::Whole(storage.path()));
         }
         self.running.report(self.now);
+        self.inner.save_soon(self.running.stay);
     }
 }
 

@@ -1,7 +1,7 @@
 //! How a torrent becomes active: its files are found, what is not known to be good is hashed, and the engine is told.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -89,7 +89,9 @@ impl Inner {
         let (inner, check) = (self.clone(), search.check.clone());
         let searching = self.runtime.spawn_blocking(move || search.run(&inner, stay));
         let found = searching.await.unwrap_or_else(|error| Err(unfit(Path::new("."), error.to_string())));
-        self.turn(stay, |turn| turn.take_up(&check, found)).ok_or_else(cancelled)?
+        let taken_up = self.turn(stay, |turn| turn.take_up(&check, found)).ok_or_else(cancelled)?;
+        self.save_soon(stay);
+        taken_up
     }
 }
 
@@ -121,12 +123,14 @@ impl Turn<'_> {
         if !running.check.as_ref().is_some_and(|current| Arc::ptr_eq(current, check)) {
             return Err(cancelled());
         }
+        running.checked = check.progress();
         running.check = None;
         let Found { storage, checked, content, priorities } = found?;
         let whole = content.have.is_full();
         let phase = if whole { Phase::Whole(storage.path()) } else { Phase::Fetching };
         let path = running.place.path().to_owned();
         running.storage = Some(storage);
+        running.unsaved |= checked.hashed_bytes > 0;
         if matches!(running.place, Place::Source(_)) && !whole {
             let changed = Problem { doing: Doing::Read, path, cause: Cause::Changed };
             return Err(checked.first_problem.unwrap_or(changed));
@@ -167,7 +171,10 @@ impl Search {
                 inner.disk.open(layout, place, want, sink)?
             }
         };
-        let checked = storage.check(None, &|progress| check.note(progress))?;
+        // What was good before it was paused is believed too.
+        inner.save(stay);
+        let checked =
+            storage.check(inner.keeper.folder().map(PathBuf::as_path), &|progress| check.note(progress))?;
         let have = Bits::from_bitfield(checked.have.as_bytes(), cut.pieces());
         let wants = |file| if want(file) { Priority::Normal } else { Priority::Skip };
         let files = metainfo.files().iter().enumerate().map(|(at, file)| (file.length, wants(at)));

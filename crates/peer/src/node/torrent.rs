@@ -64,8 +64,8 @@ pub struct Status {
     pub bytes: Option<u64>,
     /// How far it is.
     pub phase: Phase,
-    /// While it is checked: how much was hashed, and how much must be.
-    pub check: Option<disk::Progress>,
+    /// How much was hashed when its files were last looked at, and had to be: it is being hashed if that is less.
+    pub check: disk::Progress,
     /// Its numbers.
     pub stats: Stats,
 }
@@ -100,10 +100,14 @@ pub(super) struct Running {
     pub(super) files: Files,
     /// Its files; `None` until they were looked for.
     pub(super) storage: Option<Storage>,
+    /// More is known of its files than what was saved.
+    pub(super) unsaved: bool,
     /// Held while its files are looked at.
     pub(super) gate: Arc<tokio::sync::Mutex<()>>,
     /// Its files are being looked at.
     pub(super) check: Option<Arc<Check>>,
+    /// What came of the last look at its files.
+    pub(super) checked: disk::Progress,
     /// Its trackers, in their tiers; none if it is not to be announced.
     pub(super) tiers: Vec<Vec<String>>,
     pub(super) announcer: Option<Announcer>,
@@ -145,8 +149,10 @@ impl Running {
             place,
             files,
             storage: None,
+            unsaved: false,
             gate: Arc::default(),
             check: None,
+            checked: disk::Progress::default(),
             tiers: Vec::new(),
             announcer: None,
             due: Micros::MAX,
@@ -181,6 +187,11 @@ impl Running {
 
     pub(super) fn is_private(&self) -> bool {
         self.metainfo.as_ref().is_some_and(|metainfo| metainfo.private())
+    }
+
+    /// Its files, if they are to be saved; then they are taken as saved.
+    pub(super) fn unsaved_storage(&mut self) -> Option<Storage> {
+        if std::mem::take(&mut self.unsaved) { self.storage.clone() } else { None }
     }
 
     /// Breaks off looking at its files, if that is being done.
@@ -219,7 +230,7 @@ impl Running {
             name: self.metainfo.as_ref().map(|metainfo| metainfo.name().to_owned()),
             bytes: self.metainfo.as_ref().map(bytes),
             phase: self.phase.borrow().clone(),
-            check: self.check.as_ref().map(|check| check.progress()),
+            check: self.check.as_ref().map_or(self.checked, |check| check.progress()),
             stats: self.engine.stats(now),
         }
     }
