@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's panic is its report")]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -18,32 +18,46 @@ fn skep(folder: &Path, args: &[&str]) -> Command {
 }
 
 /// A process that is stopped as by Ctrl-C.
-struct Running(Child);
+struct Running {
+    child: Child,
+    /// What it writes to stderr goes here.
+    log: PathBuf,
+}
 
 impl Running {
     /// Starts `args`, and waits for its ready file.
     fn start(folder: &Path, args: &[&str], ready: &str) -> Self {
-        let mut child =
-            skep(folder, args).args(["--ready-file", ready]).stdout(Stdio::null()).spawn().unwrap();
+        let log = folder.join(ready).with_extension("log");
+        let mut child = skep(folder, args)
+            .args(["--ready-file", ready])
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
         let path = folder.join(ready);
         lab::wait::until("the ready file", PATIENCE, || {
-            assert!(child.try_wait().unwrap().is_none(), "it ended");
+            assert!(child.try_wait().unwrap().is_none(), "it ended: {}", fs::read_to_string(&log).unwrap());
             path.exists().then_some(())
         });
-        Self(child)
+        Self { child, log }
+    }
+
+    /// What it has written to stderr.
+    fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
     }
 
     fn stop(mut self) -> bool {
-        Command::new("kill").args(["-INT", &self.0.id().to_string()]).status().unwrap();
-        self.0.wait().unwrap().success()
+        Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        self.child.wait().unwrap().success()
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         // It has ended, or shall.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -116,4 +130,31 @@ fn what_is_shared_through_a_hub_is_got_by_its_hash() {
     let listed = skep(folder, &["find", "--json", "solo", "-t", &hub]).output().unwrap();
     let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
     assert_eq!(listed[0]["seeders"], 0, "it said goodbye: {listed}");
+}
+
+#[test]
+fn what_has_not_changed_is_hashed_once() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    fs::write(folder.join("solo.bin"), vec![7; 3_000_000]).unwrap();
+    let up = ["up", "solo.bin", "--listen", "127.0.0.1:0", "--state-dir", "state"];
+    let unchanged = "unchanged since it was hashed";
+    let first = Running::start(folder, &up, "up.json");
+    assert!(!first.said().contains(unchanged));
+    assert!(first.stop());
+    let second = Running::start(folder, &up, "up.json");
+    assert!(second.said().contains(unchanged), "{}", second.said());
+    let hub = hub_of(folder);
+    let get = ["get", "solo.bin", "-t", &hub, "-o", "there", "--no-seed", "--state-dir", "state"];
+    assert!(skep(folder, &get).status().unwrap().success());
+    assert!(second.stop());
+    let end = |name: &str| name.rsplit('.').next().unwrap().to_owned();
+    let names = fs::read_dir(folder.join("state/peer")).unwrap();
+    let mut kept: Vec<_> = names.map(|entry| end(entry.unwrap().file_name().to_str().unwrap())).collect();
+    kept.sort();
+    assert_eq!(kept, ["made", "resume", "resume"], "one torrent in two places, and nothing unfinished");
+
+    fs::write(folder.join("solo.bin"), vec![8; 3_000_000]).unwrap();
+    let third = Running::start(folder, &up, "up.json");
+    assert!(!third.said().contains(unchanged));
 }

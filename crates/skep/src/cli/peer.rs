@@ -96,7 +96,7 @@ pub(crate) struct Share {
 /// Fetch torrents, by name or otherwise
 ///
 /// Each WHAT is a name in the hub's catalogue, an info hash, a magnet link, or the path or address of a .torrent file.
-/// What has come is verified piece by piece; what is there from before is hashed and kept. When something is complete
+/// What has come is verified piece by piece; what is there from before is kept, and hashed if it has changed. When something is complete
 /// its path is printed, and it is shared until Ctrl-C unless told otherwise.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
@@ -139,6 +139,9 @@ pub(crate) struct Get {
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
 }
 
 /// `500`, `64K`, `20M` or `1.5G` bytes a second.

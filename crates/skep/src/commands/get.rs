@@ -17,8 +17,12 @@ use super::peering;
 
 /// Fetches everything that is named, and goes on sharing it.
 pub(super) async fn run(args: &Get, env: &mut Env) -> Outcome {
-    let flags =
-        Flags { config: args.config.config.clone(), tracker: args.hub.tracker.clone(), ..Flags::default() };
+    let flags = Flags {
+        config: args.config.config.clone(),
+        state_dir: args.state.state_dir.clone(),
+        tracker: args.hub.tracker.clone(),
+        ..Flags::default()
+    };
     let settings = Settings::load(env, &flags)?;
     let client = Client::new(&settings, TIMEOUT_DEFAULT)?;
     let mut stop =
@@ -34,7 +38,8 @@ pub(super) async fn run(args: &Get, env: &mut Env) -> Outcome {
     }
     std::fs::create_dir_all(&folder)
         .map_err(|error| Failure::Failed(format!("cannot make the folder {}: {error}", folder.display())))?;
-    let node = peering::start(&args.peer, args.limit_down)?;
+    let state_dir = peering::state_dir(&settings, env);
+    let node = peering::start(&args.peer, args.limit_down, state_dir)?;
     let until = match (args.no_seed, args.seed_for, args.seed_ratio) {
         (true, _, _) => Until::Whole,
         (false, None, None) => Until::Stopped,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 use peer::announce::State;
+use peer::disk::Place;
 use peer::node::{Limits, Node, Options};
 use swarm::InfoHash;
 use wire::magnet::Magnet;
@@ -19,6 +20,7 @@ use crate::env::Env;
 use crate::exit::{Failure, Outcome};
 use crate::format::{plain, size};
 use crate::make::{self, Progress};
+use crate::settings::Settings;
 
 /// How often what is shown is renewed.
 pub(super) const REFRESH: Duration = Duration::from_millis(200);
@@ -26,13 +28,34 @@ pub(super) const REFRESH: Duration = Duration::from_millis(200);
 /// How long a hub's other address is tried.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Where the peers of this machine keep what they know of files, if it can be used.
+pub(super) fn state_dir(settings: &Settings, env: &mut Env) -> Option<PathBuf> {
+    let folder = settings.hub.state_dir.join("peer");
+    match peer::disk::prepare_state_dir(&folder) {
+        Ok(()) => Some(folder),
+        Err(error) => {
+            let folder = folder.display().to_string();
+            env.note(format_args!(
+                "cannot use {}: {error}; everything will be hashed again at the next start",
+                plain(&folder)
+            ));
+            None
+        }
+    }
+}
+
 /// Starts a node.
-pub(super) fn start(args: &PeerArgs, limit_down: Option<u64>) -> Result<Node, Failure> {
+pub(super) fn start(
+    args: &PeerArgs,
+    limit_down: Option<u64>,
+    state_dir: Option<PathBuf>,
+) -> Result<Node, Failure> {
     // Fails only if a provider is there already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let options = Options {
         port: args.peer_port,
         limits: Limits { upload: args.limit_up, download: limit_down },
+        state_dir,
         client: concat!("Skep ", env!("CARGO_PKG_VERSION")),
         ..Options::default()
     };
@@ -73,6 +96,8 @@ pub(super) struct Sharing<'a> {
     pub(super) announce: String,
     /// What others are told to use as the hub's address.
     pub(super) hub: String,
+    /// Where what is known of files is kept, if anywhere.
+    pub(super) state_dir: Option<PathBuf>,
 }
 
 impl Sharing<'_> {
@@ -96,6 +121,7 @@ impl Sharing<'_> {
             private: self.private,
             trackers: vec![vec![self.announce.clone()]],
             created_by: Some(concat!("Skep ", env!("CARGO_PKG_VERSION")).to_owned()),
+            state_dir: self.state_dir.clone(),
             ..make::Options::default()
         };
         let bar = Bar(env.bar(0, "hashing {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta}"));
@@ -109,14 +135,23 @@ impl Sharing<'_> {
         for left_out in &made.left_out {
             env.note(format_args!("left out: {}", plain(&left_out.to_string())));
         }
+        if !made.hashed {
+            env.note(format_args!("unchanged since it was hashed: {}", plain(&path.display().to_string())));
+        }
+        let torrent = Arc::new(made.torrent);
+        if let Some(folder) = &self.state_dir {
+            let place = Place::Source(path.clone());
+            if let Err(problem) = peer::disk::remember(folder, &torrent, &place, &made.files) {
+                tracing::warn!(%problem, "what was hashed is hashed again");
+            }
+        }
         let tries = Tries {
             count: 3,
             delay: Duration::from_secs(2),
             timeout: TIMEOUT_DEFAULT,
             created_by: "Skep".to_owned(),
         };
-        Sender::new(self.client, tries).send(made.bytes, &made.torrent).await?;
-        let torrent = Arc::new(made.torrent);
+        Sender::new(self.client, tries).send(made.bytes, &torrent).await?;
         let hash = self.node.share(torrent.clone(), path).await.map_err(Failure::failed)?;
         self.node.announce(hash, vec![vec![self.announce.clone()]]);
         announced(self.node, hash).await.map_err(Failure::Failed)?;

@@ -21,11 +21,13 @@ pub(super) async fn run(args: &Share, env: &mut Env) -> Outcome {
     let client = Client::new(&settings, TIMEOUT_DEFAULT)?;
     let mut stop =
         env.stop.listen().map_err(|error| Failure::Failed(format!("cannot wait for signals: {error}")))?;
-    let node = peering::start(&args.peer, None)?;
+    let state_dir = peering::state_dir(&settings, env);
+    let node = peering::start(&args.peer, None, state_dir.clone())?;
     let work = async {
         let announce = peering::announce_url(&client).await;
         let hub = announce.trim_end_matches("/announce").to_owned();
-        let sharing = Sharing { node: &node, client: &client, private: args.private, announce, hub };
+        let sharing =
+            Sharing { node: &node, client: &client, private: args.private, announce, hub, state_dir };
         sharing.share(&args.paths, env).await?;
         let bound = Bound { http: Vec::new(), udp: Vec::new(), ws: Vec::new() };
         let ready = args.ready_file.as_ref().map(|path| ReadyFile::write(&env.path(path), &bound));

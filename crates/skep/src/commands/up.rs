@@ -70,10 +70,12 @@ async fn share(
     let url =
         urls.first().cloned().ok_or_else(|| Failure::Misuse("the hub does not speak HTTP".to_owned()))?;
     let flags = Flags { tracker: Some(url.clone()), ..flags.clone() };
-    let client = Client::new(&Settings::load(env, &flags)?, TIMEOUT_DEFAULT)?;
-    let node = peering::start(&args.peer, None)?;
+    let settings = Settings::load(env, &flags)?;
+    let client = Client::new(&settings, TIMEOUT_DEFAULT)?;
+    let state_dir = peering::state_dir(&settings, env);
+    let node = peering::start(&args.peer, None, state_dir.clone())?;
     let announce = format!("{url}/announce");
-    let sharing = Sharing { node: &node, client: &client, private: false, announce, hub: url };
+    let sharing = Sharing { node: &node, client: &client, private: false, announce, hub: url, state_dir };
     let shared = tokio::select! {
         shared = sharing.share(&args.paths, env) => shared.map(|()| true),
         () = stop.next() => Ok(false),
