@@ -215,6 +215,16 @@ impl Torrent {
         self.content.as_ref().is_some_and(|content| content.lacking().is_none_or(Bits::is_empty))
     }
 
+    /// Bytes that are missing, wanted or not; `None` until the torrent is described.
+    #[must_use]
+    pub fn missing_bytes(&self) -> Option<u64> {
+        let Described { layout, have, .. } = self.content.as_ref()?;
+        let full = u64::from(layout.pieces() - have.count()) * u64::from(layout.piece_bytes_max());
+        let last = layout.pieces().saturating_sub(1);
+        let short = layout.piece_bytes_max() - layout.piece_bytes(last);
+        Some(full - if layout.pieces() == 0 || have.has(last) { 0 } else { u64::from(short) })
+    }
+
     /// Wanted bytes that are missing.
     fn left(&self) -> u64 {
         let Some(content) = &self.content else { return 0 };

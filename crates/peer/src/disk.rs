@@ -30,9 +30,10 @@ pub use budget::{Budget, Room};
 pub use check::{Checked, Progress};
 pub use layout::{Layout, Span, Unfit};
 pub use pieces::Pieces;
-pub use place::Place;
+pub use place::{Identity, Place};
 pub use pool::Disk;
 pub use problem::{Cause, Doing, Problem};
+pub use resume::{knows, prepare_state_dir, remember, replace_state};
 pub use storage::Storage;
 
 /// How much of the machine a [`Disk`] takes.

@@ -32,21 +32,35 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 256;
 
+/// The first port that is tried where none is asked for: the one that peers have always used.
+pub(crate) const PORT_FIRST: u16 = 6881;
+
+/// Ports that are tried one after the other.
+const PORTS: u16 = 100;
+
 /// Times that a free port is looked for that is free for both IPv4 and IPv6.
 const PORT_TRIES: u32 = 16;
 
-/// Listens on `port` of every address, IPv4 and, where the machine has it, IPv6; 0 is any free port.
+/// Listens on `port` of every address, IPv4 and, where the machine has it, IPv6; 0 is any free port, `None` the first
+/// free one from [`PORT_FIRST`] on, or if many are taken any.
 ///
 /// # Errors
 /// The port is taken, or the system does not let us listen.
-pub(crate) fn listen(port: u16) -> io::Result<Vec<TcpListener>> {
-    for _ in 1..PORT_TRIES {
+pub(crate) fn listen(port: Option<u16>) -> io::Result<Vec<TcpListener>> {
+    let is_taken = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
+    let tries: Box<dyn Iterator<Item = u16>> = match port {
+        Some(0) => Box::new((0..PORT_TRIES).map(|_| 0)),
+        Some(port) => Box::new(std::iter::once(port)),
+        None => Box::new((PORT_FIRST..PORT_FIRST + PORTS).chain((0..PORT_TRIES).map(|_| 0))),
+    };
+    let mut taken = io::ErrorKind::AddrInUse.into();
+    for port in tries {
         match listen_once(port) {
-            Err(error) if port == 0 && error.kind() == io::ErrorKind::AddrInUse => {}
+            Err(error) if is_taken(&error) => taken = error,
             other => return other,
         }
     }
-    listen_once(port)
+    Err(taken)
 }
 
 fn listen_once(port: u16) -> io::Result<Vec<TcpListener>> {

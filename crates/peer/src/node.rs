@@ -12,23 +12,36 @@ use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use bytes::Bytes;
-use engine::{Config, Content, Event, Identity, Micros, PeerKey, Session, Source, Stats};
+use engine::{Event, Micros, Session, Source};
 use parking_lot::Mutex;
 use swarm::{Endpoint, InfoHash, PeerId, Port};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, broadcast, oneshot, watch};
 use tokio::task::AbortHandle;
 use wire::metainfo::Metainfo;
 
-use crate::announce::{self, Announcer, Patience, TrackerStatus, Trackers};
-use crate::disk::{self, Disk, Place, Problem, Storage};
-use crate::net::{self, Outbound, Supply};
+use crate::announce::{self, Patience, TrackerStatus, Trackers};
+use crate::disk::{self, Disk, Place, Problem};
+use crate::net::{self, Supply};
 
 mod act;
+mod changes;
 mod connection;
 mod describe;
+mod keeping;
+mod life;
+mod opening;
 mod timer;
+mod torrent;
 mod trackers;
+
+pub use changes::{CHANGES_MAX, Change, Changes};
+pub use torrent::{Chooser, Files, Listed, Pause, Phase, Status};
+
+use keeping::Keeper;
+use life::Leaving;
+use timer::Agenda;
+use torrent::{Running, Stay};
 
 /// Connections that may be shaking hands with us at once.
 const WELCOMES_MAX: usize = 128;
@@ -36,52 +49,37 @@ const WELCOMES_MAX: usize = 128;
 /// Connections that are being made at once.
 const HALF_OPEN_MAX: usize = 32;
 
+/// Torrents whose files are looked for at once.
+const OPENINGS_MAX: usize = 4;
+
 /// How a node is set up.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where others connect to us; 0 is any free port.
-    pub port: u16,
+    /// Where others connect to us: 0 is any free port, `None` the first free one from 6881 on.
+    pub port: Option<u16>,
     /// The most connections of all torrents together.
     pub connections_max: usize,
-    /// Bytes a second for all uploads.
-    pub upload_limit: Option<u64>,
-    /// Bytes a second for all downloads.
-    pub download_limit: Option<u64>,
+    /// How much may be transferred.
+    pub limits: Limits,
+    /// Where to keep which pieces are known to be good, so that they need not be hashed again. Several processes may
+    /// use the same folder. `None`: nowhere.
+    pub state_dir: Option<PathBuf>,
     /// Our program and version, as others show it.
     pub client: &'static str,
+}
+
+/// Limits of all torrents together, in bytes a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Of all uploads.
+    pub upload: Option<u64>,
+    /// Of all downloads.
+    pub download: Option<u64>,
 }
 
 /// The torrents of one process. It stops when the last clone is dropped, or at once by [`Node::stop`].
 #[derive(Debug, Clone)]
 pub struct Node(Arc<Owner>);
-
-/// How far a torrent is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Phase {
-    /// Its description is asked of peers.
-    Describing,
-    /// What is there is hashed.
-    Checking,
-    /// Pieces are fetched.
-    Fetching,
-    /// Everything is there, at this path, and shared.
-    Whole(PathBuf),
-    /// It does nothing until it is started again.
-    Paused(String),
-}
-
-/// A torrent as a person wants to see it.
-#[derive(Debug, Clone)]
-pub struct Status {
-    /// Its name, once that is known.
-    pub name: Option<String>,
-    /// All bytes, once that is known; without padding between files.
-    pub bytes: Option<u64>,
-    /// How far it is.
-    pub phase: Phase,
-    /// Its numbers.
-    pub stats: Stats,
-}
 
 /// Stops everything when the last who could use it is gone.
 #[derive(Debug)]
@@ -93,7 +91,7 @@ struct Owner {
 #[derive(Debug)]
 struct Inner {
     core: Mutex<Core>,
-    options: Options,
+    client: &'static str,
     peer_id: PeerId,
     port: Option<Port>,
     started: Instant,
@@ -105,8 +103,11 @@ struct Inner {
     reads: Mutex<HashMap<u64, oneshot::Sender<Option<Bytes>>>>,
     next_read: AtomicU64,
     welcomes: Arc<Semaphore>,
+    openings: Semaphore,
+    keeper: Keeper,
     /// The ways to trackers; `None` if we cannot be reached ourselves, and so have nothing to announce.
     trackers: Option<Arc<Trackers>>,
+    changes: broadcast::Sender<Change>,
     /// A timeout has come nearer.
     sooner: Notify,
 }
@@ -115,32 +116,21 @@ struct Inner {
 struct Core {
     session: Session,
     torrents: HashMap<InfoHash, Running>,
-    /// When the timer will look next.
-    armed: Micros,
+    agenda: Agenda,
+    next_stay: u64,
 }
 
-/// A torrent and what belongs to it.
-#[derive(Debug)]
-struct Running {
-    engine: engine::Torrent,
-    links: HashMap<PeerKey, Link>,
-    storage: Option<Storage>,
-    /// Where it is fetched to; `None` if it is shared from where it is.
-    folder: Option<PathBuf>,
-    phase: watch::Sender<Phase>,
-    announcer: Option<Announcer>,
-}
-
-/// One connection.
-#[derive(Debug)]
-struct Link {
-    outbound: Arc<Outbound>,
-    task: AbortHandle,
+/// A torrent while something is done with it.
+struct Turn<'a> {
+    inner: &'a Arc<Inner>,
+    running: &'a mut Running,
+    session: &'a mut Session,
+    now: Micros,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { port: 0, connections_max: 500, upload_limit: None, download_limit: None, client: "Skep" }
+        Self { port: None, connections_max: 500, limits: Limits::default(), state_dir: None, client: "Skep" }
     }
 }
 
@@ -148,13 +138,13 @@ impl Node {
     /// Starts to listen. To be called inside a tokio runtime.
     ///
     /// # Errors
-    /// The port is taken, or the system refuses threads or sockets.
+    /// The port is taken, the state directory cannot be used, or the system refuses threads or sockets.
     pub fn start(options: Options) -> io::Result<Self> {
         let listeners = net::listen(options.port)?;
         let port = listeners.first().and_then(|listener| listener.local_addr().ok());
         let mut session = Session::new(options.connections_max, HALF_OPEN_MAX);
-        session.upload.set(options.upload_limit);
-        session.download.set(options.download_limit);
+        session.upload.set(options.limits.upload);
+        session.download.set(options.limits.download);
         let port = port.and_then(|address| Port::new(address.port()));
         let peer_id = peer_id();
         let identity = port.map(|port| announce::Identity { peer_id, port, key: rand::random() });
@@ -162,8 +152,13 @@ impl Node {
         let trackers = trackers.transpose().map_err(io::Error::other)?.map(Arc::new);
         let disk = Disk::start(&disk::Config::default())?;
         let inner = Arc::new(Inner {
-            core: Mutex::new(Core { session, torrents: HashMap::new(), armed: Micros::MAX }),
-            options,
+            core: Mutex::new(Core {
+                session,
+                torrents: HashMap::new(),
+                agenda: Agenda::default(),
+                next_stay: 0,
+            }),
+            client: options.client,
             peer_id,
             port,
             started: Instant::now(),
@@ -173,10 +168,14 @@ impl Node {
             reads: Mutex::default(),
             next_read: AtomicU64::new(0),
             welcomes: Arc::new(Semaphore::new(WELCOMES_MAX)),
+            openings: Semaphore::new(OPENINGS_MAX),
+            keeper: Keeper::new(options.state_dir)?,
             trackers,
+            changes: broadcast::Sender::new(CHANGES_MAX),
             sooner: Notify::new(),
         });
         let mut tasks = vec![tokio::spawn(timer::run(inner.clone())).abort_handle()];
+        tasks.push(tokio::spawn(keeping::run(inner.clone())).abort_handle());
         for listener in listeners {
             tasks.push(tokio::spawn(connection::accept(inner.clone(), listener)).abort_handle());
         }
@@ -189,65 +188,102 @@ impl Node {
         self.0.inner.port.map_or(0, Port::get)
     }
 
-    /// Shares a torrent from where it is: `path` is its folder, or its only file. All of it is hashed first.
+    /// Shares a torrent from where it is: `path` is its folder, or its only file. What is not known to be good is
+    /// hashed first. A torrent that is here already stays as it is.
     ///
     /// # Errors
     /// Something is missing or different, or cannot be read.
     pub async fn share(&self, metainfo: Arc<Metainfo>, path: PathBuf) -> Result<InfoHash, Problem> {
-        let inner = self.0.inner.clone();
-        blocking(move || {
-            let hash = metainfo.info_hash();
-            let opened = inner.open(metainfo, Place::Source(path.clone()))?;
-            if !opened.content.have.is_full() {
-                let changed =
-                    || Problem { doing: disk::Doing::Read, path: path.clone(), cause: disk::Cause::Changed };
-                return Err(opened.first_problem.unwrap_or_else(changed));
-            }
-            inner.add(hash, Some(opened.content), Some(opened.storage), None, Phase::Whole(path));
-            Ok(hash)
-        })
-        .await
+        self.begin(metainfo, Place::Source(path), Files::All).await
     }
 
-    /// Fetches a torrent into `folder`, and shares what it has of it. What is there already is hashed first, and only
-    /// the rest is fetched.
+    /// Fetches a torrent into `folder`, and shares what it has of it. What is there already and not known to be good is
+    /// hashed first, and only the rest is fetched. A torrent that is here already stays as it is.
     ///
     /// # Errors
     /// The torrent cannot be kept there.
-    pub async fn fetch(&self, metainfo: Arc<Metainfo>, folder: &Path) -> Result<InfoHash, Problem> {
-        let (inner, folder) = (self.0.inner.clone(), folder.to_owned());
-        blocking(move || {
-            let hash = metainfo.info_hash();
-            let opened = inner.open(metainfo, Place::Download(folder.clone()))?;
-            let whole = opened.content.have.is_full();
-            let phase = if whole { Phase::Whole(opened.storage.path()) } else { Phase::Fetching };
-            inner.add(hash, Some(opened.content), Some(opened.storage), Some(folder), phase);
-            Ok(hash)
-        })
-        .await
+    pub async fn fetch(
+        &self,
+        metainfo: Arc<Metainfo>,
+        folder: &Path,
+        files: Files,
+    ) -> Result<InfoHash, Problem> {
+        self.begin(metainfo, Place::Download(folder.to_owned()), files).await
+    }
+
+    async fn begin(&self, metainfo: Arc<Metainfo>, place: Place, files: Files) -> Result<InfoHash, Problem> {
+        let inner = &self.0.inner;
+        let hash = metainfo.info_hash();
+        if let Some(stay) = inner.add(hash, Some(metainfo), place, files) {
+            inner.bring_in(stay).await?;
+        }
+        Ok(hash)
     }
 
     /// Fetches a torrent of which only the info hash is known; its description is asked of peers (BEP 9).
-    pub fn fetch_described(&self, hash: InfoHash, folder: &Path) {
-        self.0.inner.add(hash, None, None, Some(folder.to_owned()), Phase::Describing);
+    pub fn fetch_described(&self, hash: InfoHash, folder: &Path, files: Files) {
+        self.0.inner.add(hash, None, Place::Download(folder.to_owned()), files);
     }
 
     /// Tells of addresses where others may have a torrent.
     pub fn add_peers(&self, hash: InfoHash, source: Source, endpoints: &[Endpoint]) {
-        self.0.inner.handle(hash, Event::Addresses { source, endpoints });
+        if let Some(stay) = self.0.inner.stay(hash) {
+            self.0.inner.handle(stay, Event::Addresses { source, endpoints });
+        }
     }
 
-    /// Announces a torrent to its trackers (BEP 12), and connects to whom they name. Each is told once that we are there.
+    /// Announces a torrent to its trackers (BEP 12) whenever it is active, and connects to whom they name. Trackers that
+    /// were named before stay as they are.
     pub fn announce(&self, hash: InfoHash, tiers: Vec<Vec<String>>) {
-        self.0.inner.announce(hash, tiers);
+        if let Some(stay) = self.0.inner.stay(hash) {
+            self.0.inner.announce(stay, tiers);
+        }
+    }
+
+    /// Does nothing more with a torrent but remember it, until it is [resumed](Self::resume). Its trackers are told.
+    pub fn pause(&self, hash: InfoHash) {
+        if let Some(stay) = self.0.inner.stay(hash) {
+            self.0.inner.pause(stay, Pause::Asked);
+        }
+    }
+
+    /// Goes on with a torrent that is paused, whether by a person or by a problem: its files are looked at again, and
+    /// what has changed is hashed. What comes of it is told as its phases are. Nothing if it is not paused.
+    pub fn resume(&self, hash: InfoHash) {
+        if let Some(stay) = self.0.inner.stay(hash) {
+            self.0.inner.resume(stay);
+        }
+    }
+
+    /// Leaves a torrent for good; its files stay as they are. Its trackers have
+    /// [`STOP_TIME_MAX`](crate::announce::STOP_TIME_MAX) to hear it. False if it is not here.
+    pub async fn remove(&self, hash: InfoHash) -> bool {
+        let inner = &self.0.inner;
+        match inner.stay(hash).and_then(|stay| inner.take_out(stay)) {
+            Some(leaving) => {
+                leaving.leave().await;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Sets limits anew.
+    pub fn limit(&self, limits: Limits) {
+        self.0.inner.limit(limits);
+    }
+
+    /// The limits that hold.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let session = &self.0.inner.core.lock().session;
+        Limits { upload: session.upload.rate(), download: session.download.rate() }
     }
 
     /// What a torrent's trackers said, in order; none if it is not announced.
     #[must_use]
     pub fn trackers(&self, hash: InfoHash) -> Vec<TrackerStatus> {
-        let core = self.0.inner.core.lock();
-        let announcer = core.torrents.get(&hash).and_then(|running| running.announcer.as_ref());
-        announcer.map(Announcer::status).unwrap_or_default()
+        self.0.inner.core.lock().torrents.get(&hash).map(Running::trackers).unwrap_or_default()
     }
 
     /// How a torrent stands; `None` if it is not here.
@@ -259,20 +295,29 @@ impl Node {
         core.torrents.get_mut(&hash).map(|running| running.status(now))
     }
 
-    /// How all torrents stand.
+    /// All torrents, in the order in which they came.
     #[must_use]
-    pub fn statuses(&self) -> Vec<Status> {
+    pub fn torrents(&self) -> Vec<Listed> {
         let now = self.0.inner.now();
-        self.0.inner.core.lock().torrents.values_mut().map(|running| running.status(now)).collect()
+        let mut core = self.0.inner.core.lock();
+        let mut all: Vec<_> = core.torrents.values_mut().collect();
+        all.sort_by_key(|running| running.stay.number);
+        all.into_iter().map(|running| running.listed(now)).collect()
+    }
+
+    /// What happens from now on.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        Changes::new(self.0.inner.changes.subscribe())
     }
 
     /// The phases of a torrent as they come; `None` if it is not here.
     #[must_use]
     pub fn phases(&self, hash: InfoHash) -> Option<watch::Receiver<Phase>> {
-        self.0.inner.core.lock().torrents.get(&hash).map(|running| running.phase.subscribe())
+        self.0.inner.core.lock().torrents.get(&hash).map(Running::phases)
     }
 
-    /// Waits until a torrent is whole, and says where it is.
+    /// Waits until what is wanted of a torrent is there, and says where it is.
     ///
     /// # Errors
     /// It was paused, for this reason, or is not here.
@@ -282,55 +327,47 @@ impl Node {
         loop {
             match &*phases.borrow_and_update() {
                 Phase::Whole(path) => return Ok(path.clone()),
-                Phase::Paused(why) => return Err(why.clone()),
+                Phase::Paused(why) => return Err(why.to_string()),
                 Phase::Describing | Phase::Checking | Phase::Fetching => {}
             }
             phases.changed().await.map_err(|_| gone())?;
         }
     }
 
-    /// Closes all connections, stops listening, and tells trackers that we leave, who have
-    /// [`STOP_TIME_MAX`](crate::announce::STOP_TIME_MAX) to hear it.
+    /// Closes all connections, stops listening, saves what is known to be good, and tells trackers that we leave, who
+    /// have [`STOP_TIME_MAX`](crate::announce::STOP_TIME_MAX) to hear it.
     pub async fn stop(&self) {
-        let leaving = self.0.stop();
-        let stops: Vec<_> = leaving.into_iter().map(|announcer| tokio::spawn(announcer.stop())).collect();
-        for stop in stops {
+        let leaving: Vec<_> =
+            self.0.stop().into_iter().map(|leaving| tokio::spawn(leaving.leave())).collect();
+        for leaving in leaving {
             // If one panicked, that was said already.
-            let _ = stop.await;
+            let _ = leaving.await;
         }
     }
 }
 
 impl Owner {
     /// Ends everything but the announcing.
-    fn stop(&self) -> Vec<Announcer> {
+    fn stop(&self) -> Vec<Leaving> {
         self.tasks.iter().for_each(AbortHandle::abort);
-        let hashes: Vec<InfoHash> = self.inner.core.lock().torrents.keys().copied().collect();
-        for hash in hashes {
-            self.inner.handle(hash, Event::Pause);
-            self.inner.report(hash);
-        }
-        let torrents = std::mem::take(&mut self.inner.core.lock().torrents);
-        torrents.into_values().filter_map(|running| running.announcer).collect()
+        let core = self.inner.core.lock();
+        let stays: Vec<Stay> = core.torrents.values().map(|running| running.stay).collect();
+        drop(core);
+        stays.into_iter().filter_map(|stay| self.inner.take_out(stay)).collect()
     }
 }
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // Dropped, the announcers tell trackers by themselves.
+        // Dropped, the announcers tell trackers by themselves. Nothing is saved: nobody waits for it.
         drop(self.stop());
     }
 }
 
-impl Running {
-    fn status(&mut self, now: Micros) -> Status {
-        let metainfo = self.storage.as_ref().map(|storage| storage.layout().metainfo());
-        Status {
-            name: metainfo.map(|metainfo| metainfo.name().to_owned()),
-            bytes: metainfo.map(|metainfo| metainfo.size()),
-            phase: self.phase.borrow().clone(),
-            stats: self.engine.stats(now),
-        }
+impl Turn<'_> {
+    /// Tells the engine what happened.
+    fn tell(&mut self, event: Event<'_>) {
+        self.running.engine.handle(event, self.now, self.session);
     }
 }
 
@@ -339,55 +376,45 @@ impl Inner {
         Micros::try_from(self.started.elapsed().as_micros()).unwrap_or(Micros::MAX)
     }
 
-    /// Takes a torrent in; one that is here already stays as it is.
-    fn add(
-        self: &Arc<Self>,
-        hash: InfoHash,
-        content: Option<Content>,
-        storage: Option<Storage>,
-        folder: Option<PathBuf>,
-        phase: Phase,
-    ) {
-        let identity =
-            Identity { info_hash: hash, peer_id: self.peer_id, port: self.port, client: self.options.client };
-        let engine = engine::Torrent::new(identity, content, Config::default(), rand::random(), self.now());
-        let phase = watch::Sender::new(phase);
-        let running = Running { engine, links: HashMap::new(), storage, folder, phase, announcer: None };
-        self.core.lock().torrents.entry(hash).or_insert(running);
-        self.handle(hash, Event::Tick);
+    /// The stay of a torrent that is here.
+    fn stay(&self, hash: InfoHash) -> Option<Stay> {
+        self.core.lock().torrents.get(&hash).map(|running| running.stay)
     }
 
     /// Tells a torrent's engine what happened, and has done what it wants.
-    fn handle(self: &Arc<Self>, hash: InfoHash, event: Event<'_>) {
-        self.step(hash, |running, now, session| running.engine.handle(event, now, session));
+    fn handle(self: &Arc<Self>, stay: Stay, event: Event<'_>) {
+        self.turn(stay, |turn| turn.tell(event));
     }
 
-    /// Does something with a torrent's engine, and what that wants then. Nothing if the torrent is not here.
-    fn step(self: &Arc<Self>, hash: InfoHash, work: impl FnOnce(&mut Running, Micros, &mut Session)) {
+    /// Does something with a torrent, and what its engine wants then. `None` if the torrent is not here.
+    fn turn<R>(self: &Arc<Self>, stay: Stay, work: impl FnOnce(&mut Turn<'_>) -> R) -> Option<R> {
         let now = self.now();
         let mut core = self.core.lock();
-        let Core { session, torrents, armed } = &mut *core;
-        let Some(running) = torrents.get_mut(&hash) else { return };
-        work(running, now, session);
-        self.act(hash, running, session, now, None);
-        self.arm(running, session, now, armed);
-    }
-
-    /// Has the timer look sooner, if this torrent wants it to.
-    fn arm(&self, running: &mut Running, session: &mut Session, now: Micros, armed: &mut Micros) {
-        if let Some(at) = running.engine.next_timeout(now, session).filter(|at| *at < *armed) {
-            *armed = at;
+        let Core { session, torrents, agenda, .. } = &mut *core;
+        let running = torrents.get_mut(&stay.hash).filter(|running| running.stay == stay)?;
+        let was_crowded = is_crowded(session);
+        let mut turn = Turn { inner: self, running, session, now };
+        let done = work(&mut turn);
+        turn.act(None);
+        turn.running.look_for_peers();
+        let mut sooner = agenda.arm(turn.running, turn.session, now);
+        if was_crowded && !is_crowded(session) {
+            // Others may have waited for a connection to end.
+            for running in torrents.values_mut() {
+                sooner |= agenda.arm(running, session, now);
+            }
+        }
+        if sooner {
             self.sooner.notify_one();
         }
+        Some(done)
     }
 }
 
-/// Does what waits for the disk where nobody waits for it.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
-) -> Result<T, Problem> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(describe::unfit(Path::new("."), error.to_string())))
+/// Whether torrents must wait before they connect to others.
+fn is_crowded(session: &Session) -> bool {
+    session.half_open() >= session.half_open_max
+        || session.connections() + session.half_open() >= session.connections_max
 }
 
 /// What we call ourselves: two letters and a version (BEP 20), then chance.

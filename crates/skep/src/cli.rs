@@ -108,11 +108,11 @@ pub(crate) struct ConfigArgs {
     pub(crate) config: Option<PathBuf>,
 }
 
-/// Where the hub of this machine keeps its state, and with it the admin token.
+/// Where the hub and the peers of this machine keep their state, and with it the admin token.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Configuration")]
 pub(crate) struct StateArgs {
-    /// Where the hub keeps what must last [env: SKEP_STATE_DIR] [default: skep in the platform's data directory]
+    /// Where to keep what must last [env: SKEP_STATE_DIR] [default: skep in the platform's data directory]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) state_dir: Option<PathBuf>,
 }

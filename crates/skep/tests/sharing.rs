@@ -83,3 +83,28 @@ fn what_is_shared_through_a_hub_is_got_by_its_hash() {
     let listed = found(&there, "solo", &hub);
     assert_eq!(listed["seeders"], 0, "it said goodbye: {listed}");
 }
+
+#[test]
+fn what_has_not_changed_is_hashed_once() {
+    let machine = machine();
+    let solo = machine.home().join("solo.bin");
+    fs::write(&solo, vec![7; 3_000_000]).unwrap();
+    let unchanged = "unchanged since it was hashed";
+    let (first, _) = up(&machine, "solo.bin");
+    assert!(!first.program.stderr().contains(unchanged));
+    stop(first);
+    let (second, hub) = up(&machine, "solo.bin");
+    assert!(second.program.stderr().contains(unchanged), "{}", second.program.stderr());
+    let get = ["get", "solo.bin", "-t", &hub, "-o", "there", "--no-seed", "--state-dir", "state"];
+    machine.run(&get, PATIENCE).went_well();
+    stop(second);
+    let end = |name: &str| name.rsplit('.').next().unwrap().to_owned();
+    let names = fs::read_dir(machine.home().join("state/peer")).unwrap();
+    let mut kept: Vec<_> = names.map(|entry| end(entry.unwrap().file_name().to_str().unwrap())).collect();
+    kept.sort();
+    assert_eq!(kept, ["made", "resume", "resume"], "one torrent in two places, and nothing unfinished");
+
+    fs::write(&solo, vec![8; 3_000_000]).unwrap();
+    let (third, _) = up(&machine, "solo.bin");
+    assert!(!third.program.stderr().contains(unchanged));
+}

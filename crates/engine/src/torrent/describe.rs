@@ -44,6 +44,13 @@ impl Torrent {
         self.ask_for_metadata(now);
     }
 
+    /// While the torrent was paused its files were looked at again: `have` is what is there. All pieces are wanted again.
+    pub fn rechecked(&mut self, have: Bits) {
+        let Some(Described { layout, private, metadata_bytes, .. }) = self.content.take() else { return };
+        self.spread = None;
+        self.describe(Content { layout, private, metadata_bytes, have });
+    }
+
     pub(super) fn describe(&mut self, content: Content) {
         let Content { layout, private, metadata_bytes, have } = content;
         let picker = (!have.is_full()).then(|| Picker::new(layout, &have, self.config.unverified_bytes_max));

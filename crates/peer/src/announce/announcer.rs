@@ -73,9 +73,15 @@ struct Report {
 }
 
 impl Announcer {
-    /// Begins to announce `torrent`, which wants peers unless it is said otherwise. To be called within a tokio runtime.
+    /// Begins to announce `torrent`, which wants peers unless it is said otherwise. `progress` is asked how far it is
+    /// when a tracker is to be told; what it does not know was [reported](Self::report). To be called within a tokio
+    /// runtime.
     #[must_use]
-    pub fn start(trackers: Arc<Trackers>, torrent: Torrent) -> (Self, Outcomes) {
+    pub fn start(
+        trackers: Arc<Trackers>,
+        torrent: Torrent,
+        progress: impl Fn() -> Option<Progress> + Send + Sync + 'static,
+    ) -> (Self, Outcomes) {
         let mut dice = SmallRng::from_rng(&mut rand::rng());
         let schedule = Schedule::new(&torrent.tiers, torrent.private, torrent.progress, &mut dice);
         let report = Report { progress: torrent.progress, wish: Wish { peers: WANT_MAX, badly: false } };
@@ -89,6 +95,7 @@ impl Announcer {
             schedule,
             dice,
             since: Instant::now(),
+            progress: Box::new(progress),
             reports: reported,
             status,
             flying: JoinSet::new(),
@@ -99,7 +106,7 @@ impl Announcer {
         (Self { reports, status: statuses, task }, Outcomes(receiver))
     }
 
-    /// Tells how far the torrent is. Cheap: it may be called for every block.
+    /// Tells how far the torrent is: to be called when it is whole, and before it stops.
     pub fn report(&self, progress: Progress) {
         self.update(|report| report.progress = progress);
     }
@@ -155,6 +162,7 @@ struct Run {
     schedule: Schedule,
     dice: SmallRng,
     since: Instant,
+    progress: Box<dyn Fn() -> Option<Progress> + Send + Sync>,
     reports: watch::Receiver<Report>,
     status: watch::Sender<(Instant, Vec<TrackerStatus>)>,
     flying: JoinSet<Landed>,
@@ -195,7 +203,7 @@ impl Run {
     /// Sets out with all announces that are due.
     fn launch(&mut self) {
         let Report { progress, wish } = *self.reports.borrow_and_update();
-        self.schedule.report(progress);
+        self.schedule.report((self.progress)().unwrap_or(progress));
         self.schedule.wish(wish);
         while let Some(ask) = self.schedule.poll(self.since.elapsed()) {
             let (trackers, info_hash) = (self.trackers.clone(), self.info_hash);

@@ -27,7 +27,7 @@ pub struct Checked {
 }
 
 /// How far a check is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
     /// Bytes that were hashed.
     pub done: u64,
@@ -51,9 +51,13 @@ pub(super) fn run(
     saved: Option<&Saved>,
     progress: &(dyn Fn(Progress) -> ControlFlow<()> + Sync),
 ) -> Result<Checked, Problem> {
-    let _one_at_a_time = storage.shared.checking.lock();
     let mut first_problem = None;
-    let found = find(storage, saved, &mut first_problem)?;
+    let mut found = find(storage, saved, &mut first_problem)?;
+    let settled = found.iter().filter_map(|found| found.identity?.settles_in()).max();
+    if let Some(wait) = settled {
+        thread::sleep(wait);
+        found = find(storage, saved, &mut first_problem)?;
+    }
     storage.shared.files.close_all(storage.id);
     let mut have = Pieces::none(storage.site.layout().pieces());
     let mut suspects = Vec::new();
@@ -138,6 +142,10 @@ fn hash(
     have: &mut Pieces,
     first_problem: &mut Option<Problem>,
 ) -> Result<u64, Problem> {
+    if pieces.is_empty() {
+        return Ok(0);
+    }
+    let _one_at_a_time = storage.shared.hashing.lock();
     let layout = storage.site.layout();
     let total = pieces.iter().map(|piece| u64::from(layout.piece_bytes(*piece))).sum();
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));

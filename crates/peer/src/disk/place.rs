@@ -11,8 +11,9 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
@@ -30,6 +31,16 @@ pub enum Place {
     Source(PathBuf),
 }
 
+impl Place {
+    /// The folder, or what is shared.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Download(path) | Self::Source(path) => path,
+        }
+    }
+}
+
 /// Under which name a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Standing {
@@ -44,13 +55,15 @@ pub(super) enum Standing {
 
 /// By what a change of a file is noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Identity {
-    pub(super) bytes: u64,
-    pub(super) inode: u64,
+pub struct Identity {
+    /// Its length.
+    pub bytes: u64,
+    /// Its number in its file system.
+    pub inode: u64,
     /// When the content changed, in nanoseconds of Unix time.
-    pub(super) modified_ns: i64,
+    pub modified_ns: i64,
     /// When anything about it changed: unlike the other, nobody can set it back.
-    pub(super) changed_ns: i64,
+    pub changed_ns: i64,
 }
 
 /// What the lookups of one torrent need.
@@ -77,9 +90,7 @@ impl Site {
 
     /// The folder of downloads, or what is shared.
     pub(super) fn root(&self) -> &Path {
-        match &self.place {
-            Place::Download(path) | Place::Source(path) => path,
-        }
+        self.place.path()
     }
 
     /// What a person is told about where `file` is.
@@ -165,7 +176,7 @@ impl Site {
         });
         match found {
             Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
-                FileType::RegularFile => Ok(Some(Identity::of(&stat))),
+                FileType::RegularFile => Ok(Some(Identity::of_stat(&stat))),
                 FileType::Symlink => Err(Problem::new(Doing::Open, path(), Cause::Symlink)),
                 _ => Err(Problem::new(Doing::Open, path(), Cause::InTheWay)),
             },
@@ -208,7 +219,7 @@ impl Site {
             renamed => renamed.map_err(problem)?,
         }
         let stat = rustix::fs::statat(&to, &name, AtFlags::SYMLINK_NOFOLLOW).map_err(problem)?;
-        Ok(Identity::of(&stat))
+        Ok(Identity::of_stat(&stat))
     }
 
     /// Whether what has a file's name is the same, byte for byte, as its part.
@@ -305,8 +316,33 @@ impl Site {
     }
 }
 
+/// How coarse the times of files may be: a change that follows another one so closely may not show.
+const COARSENESS: Duration = Duration::from_millis(20);
+
 impl Identity {
-    fn of(stat: &Stat) -> Self {
+    /// That of the file that `metadata` is of.
+    #[must_use]
+    pub fn of(metadata: &fs::Metadata) -> Self {
+        let ns = |secs: i64, ns: i64| secs.saturating_mul(1_000_000_000).saturating_add(ns);
+        Self {
+            bytes: metadata.len(),
+            inode: metadata.ino(),
+            modified_ns: ns(metadata.mtime(), metadata.mtime_nsec()),
+            changed_ns: ns(metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// How long to wait until a further change would show: then it is to be taken again.
+    #[must_use]
+    pub fn settles_in(&self) -> Option<Duration> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+        let changed = Duration::from_nanos(u64::try_from(self.changed_ns).ok()?);
+        // A time to come is that of another clock.
+        let age = now.checked_sub(changed)?;
+        COARSENESS.checked_sub(age).filter(|wait| !wait.is_zero())
+    }
+
+    fn of_stat(stat: &Stat) -> Self {
         let ns = |secs: i64, ns: u64| secs.saturating_mul(1_000_000_000).saturating_add_unsigned(ns);
         Self {
             bytes: u64::try_from(stat.st_size).unwrap_or_default(),
@@ -317,7 +353,7 @@ impl Identity {
     }
 
     pub(super) fn of_open(file: &File) -> Option<Self> {
-        rustix::fs::fstat(file).ok().as_ref().map(Self::of)
+        rustix::fs::fstat(file).ok().as_ref().map(Self::of_stat)
     }
 }
 

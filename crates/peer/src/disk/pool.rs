@@ -5,8 +5,9 @@
 //! it are read or written with one call. Reads have threads of their own, so that an upload never waits for a hash.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::{io, mem, thread};
 
@@ -34,8 +35,8 @@ pub struct Disk {
 pub(super) struct Shared {
     pub(super) files: Files,
     pub(super) claims: Claims,
-    /// Held while a torrent is checked, which takes all cores.
-    pub(super) checking: Mutex<()>,
+    /// Held while a torrent's files are hashed, which takes all cores.
+    pub(super) hashing: Mutex<()>,
     pub(super) buffers: Arc<Buffers>,
     reads: Queue<Read>,
     writes: Box<[Queue<Job>]>,
@@ -66,7 +67,14 @@ pub(super) struct Write {
 /// What a thread that writes is asked for.
 pub(super) enum Job {
     Write(Write),
-    Verify { storage: Arc<Inner>, piece: u32 },
+    Verify {
+        storage: Arc<Inner>,
+        piece: u32,
+    },
+    /// Dropped once all before it is done.
+    Mark {
+        _done: mpsc::Sender<Infallible>,
+    },
 }
 
 /// The most requests that a thread takes at once.
@@ -83,7 +91,7 @@ impl Disk {
         let shared = Arc::new(Shared {
             files: Files::new(config.open_files_max),
             claims: Claims::default(),
-            checking: Mutex::default(),
+            hashing: Mutex::default(),
             buffers: Arc::new(Buffers::new(config.outgoing_bytes_max as usize)),
             reads: Queue::default(),
             writes: (0..writers).map(|_| Queue::default()).collect(),
@@ -156,14 +164,7 @@ impl Disk {
             state: Mutex::new(state),
             claim,
         };
-        if !inner.site.is_source() {
-            inner.state.lock().lock = match inner.site.lock() {
-                Ok(lock) => Some(lock),
-                // What is complete can be shared from where nothing can be written.
-                Err(problem) if problem.cause == Cause::Denied => None,
-                Err(problem) => return Err(problem),
-            };
-        }
+        inner.lock_parts()?;
         Ok(Storage::new(inner))
     }
 
@@ -198,6 +199,17 @@ impl Shared {
         if let Some(queue) = usize::try_from(number).ok().and_then(|number| self.writes.get(number)) {
             queue.push(job);
         }
+    }
+}
+
+impl Shared {
+    /// Waits until all that was to be written is, as far as that was asked for before. Not for the disk's own threads.
+    pub(super) fn finish_writes(&self) {
+        let (done, marks) = mpsc::channel();
+        self.writes.iter().for_each(|queue| queue.push(Job::Mark { _done: done.clone() }));
+        drop(done);
+        // It is never sent anything, and ends with the last mark.
+        let _ = marks.recv();
     }
 }
 

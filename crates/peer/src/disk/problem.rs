@@ -29,6 +29,8 @@ pub enum Doing {
     Name,
     /// To keep the state of a download.
     Save,
+    /// To choose among its files.
+    Choose,
 }
 
 /// What went wrong.
@@ -94,7 +96,11 @@ impl fmt::Display for Problem {
             Doing::Write => "write",
             Doing::Name => "give its name to",
             Doing::Save => "save",
+            Doing::Choose => "choose from",
         };
+        if let (Doing::Choose, Cause::Unfit(why)) = (self.doing, &self.cause) {
+            return f.write_str(why);
+        }
         write!(f, "cannot {doing} `{}`: ", self.path.display())?;
         match &self.cause {
             Cause::Full => f.write_str("the disk is full; free some space and resume"),

@@ -1,16 +1,25 @@
-//! What is known of a torrent's files from the last time, so that they need not all be hashed again.
+//! What is known of torrents' files from the last time, so that they need not all be hashed again.
 //!
-//! One file a torrent, replaced as a whole: a magic line, the info hash, the number of pieces and of files, the bitfields
-//! of the pieces that are there and of those that were begun, 33 bytes a file, and the SHA-1 of all that. What is wrong in any way is as good as nothing: everything is hashed.
+//! One file a torrent and place, replaced as a whole: a magic line, the info hash, the number of pieces and of files, the
+//! bitfields of the pieces that are there and of those that were begun, 33 bytes a file, and the SHA-1 of all that. What
+//! is wrong in any way is as good as nothing: everything is hashed.
+//!
+//! A record is believed of a file only if that still is what it was to the nanosecond ([`Identity`]). So processes may
+//! share a folder of records: the worst that one can do to another is to make it hash again.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use sha1::{Digest, Sha1};
+use wire::metainfo::Metainfo;
 
-use super::place::{Identity, Standing};
-use super::storage::FileState;
+use super::place::{Identity, Place, Site, Standing};
+use super::problem::{Cause, Doing, Problem};
 use super::{Layout, Pieces};
 
 const MAGIC: &[u8] = b"skep resume 1\n";
@@ -19,6 +28,12 @@ const MAGIC: &[u8] = b"skep resume 1\n";
 const FILE_BYTES: usize = 33;
 
 const HASH_BYTES: usize = 20;
+
+/// How long what nobody has saved again is kept.
+const AGE_MAX: Duration = Duration::from_secs(180 * 24 * 60 * 60);
+
+/// How long what a process that died has begun to write is kept.
+const BEGUN_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What was good when it was saved.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,34 +45,97 @@ pub(super) struct Saved {
     pub(super) files: Vec<(Standing, Option<Identity>)>,
 }
 
-/// Replaces the state of a torrent.
-pub(super) fn save(
-    folder: &Path,
-    layout: &Layout,
-    have: &Pieces,
-    begun: &Pieces,
-    files: &[FileState],
-) -> io::Result<()> {
-    let path = path(folder, layout);
-    let beside = path.with_extension("resume.new");
+/// Makes a folder for what is kept between runs, unless it is there, and removes what nobody has used for long.
+///
+/// # Errors
+/// The system's.
+pub fn prepare_state_dir(folder: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    for entry in fs::read_dir(folder)?.filter_map(Result::ok) {
+        let Ok(metadata) = entry.metadata() else { continue };
+        let age = metadata.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
+        let age_max = match entry.path().extension().map(OsStrExt::as_bytes) {
+            Some(b"resume" | b"made") => AGE_MAX,
+            Some(b"new") => BEGUN_AGE_MAX,
+            _ => continue,
+        };
+        if metadata.is_file() && age.is_some_and(|age| age > age_max) {
+            tracing::debug!(path = %entry.path().display(), "nobody has used this for long");
+            // Another process may have been faster.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// Replaces a file of the state directory as a whole.
+///
+/// # Errors
+/// The system's; then it is as before.
+pub fn replace_state(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+    // Another process may be writing the same.
+    let beside = path.with_extension(format!("{}.new", std::process::id()));
     let written = File::create(&beside)
         .and_then(|mut file| {
-            file.write_all(&encode(layout, have, begun, files))?;
+            file.write_all(bytes)?;
             file.sync_all()
         })
-        .and_then(|()| fs::rename(&beside, &path))
+        .and_then(|()| fs::rename(&beside, path))
         // The new name is on disk when the folder is.
-        .and_then(|()| File::open(folder)?.sync_all());
-    if written.is_err() {
+        .and_then(|()| File::open(path.parent().unwrap_or(path))?.sync_all());
+    written.map_err(|error| {
         // It may never have come to be.
         let _ = fs::remove_file(&beside);
+        Problem::io(Doing::Save, path, &error)
+    })
+}
+
+/// Notes that all of a torrent was just read from these files, for a later check. They are in its order, padding left out.
+///
+/// # Errors
+/// The system's.
+pub fn remember(
+    state_dir: &Path,
+    torrent: &Arc<Metainfo>,
+    place: &Place,
+    files: &[Identity],
+) -> Result<(), Problem> {
+    let layout = Layout::new(torrent.clone())
+        .map_err(|why| Problem::new(Doing::Save, state_dir, Cause::Unfit(why.to_string())))?;
+    let mut have = Pieces::none(layout.pieces());
+    for piece in 0..layout.pieces() {
+        have.insert(piece);
     }
-    written
+    let mut files = files.iter().copied();
+    let all = (0..layout.files().len()).map(|file| match layout.is_stored(file) {
+        true => (Standing::Own, files.next()),
+        false => (Standing::Absent, None),
+    });
+    let saved = Saved { have, begun: Pieces::none(layout.pieces()), files: all.collect() };
+    save(state_dir, &layout, place, &saved)
+}
+
+/// Whether all of a torrent is known to be there, without reading it.
+#[must_use]
+pub fn knows(state_dir: &Path, torrent: &Arc<Metainfo>, place: &Place) -> bool {
+    let Ok(layout) = Layout::new(torrent.clone()) else { return false };
+    let Some(saved) = load(state_dir, &layout, place) else { return false };
+    let site = Site::new(place.clone(), layout);
+    let mut files = saved.files.iter().enumerate().filter(|(file, _)| site.layout().is_stored(*file));
+    saved.have.is_full()
+        && files.all(|(file, (standing, before))| {
+            *standing == Standing::Own && before.is_some() && site.look(file, Standing::Own) == Ok(*before)
+        })
+}
+
+/// Replaces the state of a torrent.
+pub(super) fn save(folder: &Path, layout: &Layout, place: &Place, saved: &Saved) -> Result<(), Problem> {
+    replace_state(&path(folder, layout, place), &encode(layout, saved))
 }
 
 /// The state of a torrent, if there is one and it is whole.
-pub(super) fn load(folder: &Path, layout: &Layout) -> Option<Saved> {
-    let path = path(folder, layout);
+pub(super) fn load(folder: &Path, layout: &Layout, place: &Place) -> Option<Saved> {
+    let path = path(folder, layout, place);
     // What is longer than it can be is not read.
     let bytes_max = fs::metadata(&path).ok()?.len();
     if bytes_max != encoded_bytes(layout) as u64 {
@@ -66,8 +144,16 @@ pub(super) fn load(folder: &Path, layout: &Layout) -> Option<Saved> {
     decode(&fs::read(&path).ok()?, layout)
 }
 
-fn path(folder: &Path, layout: &Layout) -> PathBuf {
-    folder.join(format!("{}.resume", layout.info_hash()))
+fn path(folder: &Path, layout: &Layout, place: &Place) -> PathBuf {
+    let (kind, path) = match place {
+        Place::Download(path) => (0, path),
+        Place::Source(path) => (1, path),
+    };
+    let path = path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.clone());
+    let mut hasher = Sha1::new_with_prefix([kind]);
+    hasher.update(path.as_os_str().as_bytes());
+    let [a, b, c, d, ..] = <[u8; HASH_BYTES]>::from(hasher.finalize());
+    folder.join(format!("{}-{a:02x}{b:02x}{c:02x}{d:02x}.resume", layout.info_hash()))
 }
 
 fn encoded_bytes(layout: &Layout) -> usize {
@@ -75,21 +161,21 @@ fn encoded_bytes(layout: &Layout) -> usize {
     MAGIC.len() + HASH_BYTES + 4 + 4 + 2 * bitfield + FILE_BYTES * layout.files().len() + HASH_BYTES
 }
 
-fn encode(layout: &Layout, have: &Pieces, begun: &Pieces, files: &[FileState]) -> Vec<u8> {
+fn encode(layout: &Layout, saved: &Saved) -> Vec<u8> {
     let mut out = Vec::with_capacity(encoded_bytes(layout));
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(layout.info_hash().as_bytes());
     out.extend_from_slice(&layout.pieces().to_le_bytes());
     out.extend_from_slice(&file_count(layout).to_le_bytes());
-    out.extend_from_slice(have.as_bytes());
-    out.extend_from_slice(begun.as_bytes());
-    for file in files {
-        let standing = match (file.standing, file.identity) {
+    out.extend_from_slice(saved.have.as_bytes());
+    out.extend_from_slice(saved.begun.as_bytes());
+    for &(standing, identity) in &saved.files {
+        let standing = match (standing, identity) {
             (Standing::Part, Some(_)) => 1,
             (Standing::Own, Some(_)) => 2,
             (Standing::Absent, _) | (_, None) => 0,
         };
-        let known = file.identity.filter(|_| standing > 0);
+        let known = identity.filter(|_| standing > 0);
         let identity = known.unwrap_or(Identity { bytes: 0, inode: 0, modified_ns: 0, changed_ns: 0 });
         out.push(standing);
         out.extend_from_slice(&identity.bytes.to_le_bytes());

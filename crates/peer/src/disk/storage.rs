@@ -13,7 +13,8 @@ use super::files::Key;
 use super::place::{Identity, Place, Site, Standing};
 use super::pool::{Job, Read, Shared, Write};
 use super::problem::{Cause, Doing, Problem};
-use super::{Done, Layout, Pieces, Sink, resume};
+use super::resume::{self, Saved};
+use super::{Done, Layout, Pieces, Sink};
 
 /// The files of one torrent. Clones are the same files.
 ///
@@ -96,6 +97,13 @@ impl Storage {
         &self.inner().wanted.pieces
     }
 
+    /// Bytes of wanted files.
+    #[must_use]
+    pub fn wanted_bytes(&self) -> u64 {
+        let files = self.layout().files().iter().zip(&self.inner().wanted.files);
+        files.filter(|(file, wanted)| **wanted && !file.pad).map(|(file, _)| file.length).sum()
+    }
+
     /// Where a person finds the torrent when it is complete: its file or folder.
     #[must_use]
     pub fn path(&self) -> PathBuf {
@@ -109,8 +117,9 @@ impl Storage {
     /// turn out to be damaged lose them.
     ///
     /// What [`save`](Self::save) wrote into `state_dir` is believed of files that have not changed since. Without it
-    /// all that is there is hashed, on all cores; one torrent is checked at a time. `progress` is called now and then,
-    /// on any thread, and may break the check off. Nothing else should be asked for while it runs.
+    /// all that is there is hashed, on all cores; one torrent is hashed at a time. `progress` is called now and then,
+    /// on any thread, and may break the check off. What was asked for before is done first; nothing else should be asked
+    /// for while it runs.
     ///
     /// # Errors
     ///
@@ -121,17 +130,22 @@ impl Storage {
         state_dir: Option<&Path>,
         progress: &(dyn Fn(Progress) -> std::ops::ControlFlow<()> + Sync),
     ) -> Result<Checked, Problem> {
-        let saved = state_dir.and_then(|folder| resume::load(folder, self.layout()));
-        check::run(self.inner(), saved.as_ref(), progress)
+        let inner = self.inner();
+        inner.shared.finish_writes();
+        inner.lock_parts()?;
+        let saved = state_dir.and_then(|folder| resume::load(folder, self.layout(), &inner.site.place));
+        check::run(inner, saved.as_ref(), progress)
     }
 
-    /// Writes what is known to be good into `state_dir`, once it is on disk, for a later [`check`](Self::check).
+    /// Writes what is known to be good into `state_dir`, once it and what was to be written before are on disk, for a later
+    /// [`check`](Self::check).
     ///
     /// # Errors
     ///
     /// The system's; the state saved before is then still there.
     pub fn save(&self, state_dir: &Path) -> Result<(), Problem> {
         let inner = &**self.inner();
+        inner.shared.finish_writes();
         let (have, mut files) = {
             let mut state = inner.state.lock();
             let files = state.files.clone();
@@ -151,8 +165,8 @@ impl Storage {
         }
         // Last: what is begun later changes a file that was looked at before.
         let begun = inner.state.lock().begun.clone();
-        resume::save(state_dir, self.layout(), &have, &begun, &files)
-            .map_err(|error| Problem::io(Doing::Save, state_dir, &error))
+        let files = files.iter().map(|file| (file.standing, file.identity)).collect();
+        resume::save(state_dir, self.layout(), &inner.site.place, &Saved { have, begun, files })
     }
 
     /// Reads a block of a piece that is there; then [`Done::Read`] with the same `tag`.
@@ -296,6 +310,21 @@ impl Inner {
         }
         self.shared.files.close(Key { storage: self.id, file });
         Ok(self.site.path(file, Standing::Own))
+    }
+
+    /// Keeps other processes out of a download's hidden folder, for as long as something is missing.
+    pub(super) fn lock_parts(&self) -> Result<(), Problem> {
+        let mut state = self.state.lock();
+        if self.site.is_source() || state.lock.is_some() {
+            return Ok(());
+        }
+        state.lock = match self.site.lock() {
+            Ok(lock) => Some(lock),
+            // What is complete can be shared from where nothing can be written.
+            Err(problem) if problem.cause == Cause::Denied => None,
+            Err(problem) => return Err(problem),
+        };
+        Ok(())
     }
 
     /// Lets go of the hidden folder once nothing more is to be written.

@@ -111,6 +111,12 @@ impl Bench {
         state
     }
 
+    /// What is remembered of torrents.
+    fn records(&self) -> Vec<PathBuf> {
+        let all = fs::read_dir(self.state_dir()).unwrap().map(|entry| entry.unwrap().path());
+        all.filter(|path| path.extension().is_some_and(|end| end == "resume")).collect()
+    }
+
     /// Where a finished file is.
     fn file(&self, name: &str) -> PathBuf {
         self.target().join("torrent").join(name)

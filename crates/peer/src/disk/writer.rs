@@ -52,6 +52,7 @@ impl Writer {
                     self.write_all();
                     self.verify(&storage, piece);
                 }
+                Job::Mark { .. } => self.write_all(),
             }
         }
         self.write_all();

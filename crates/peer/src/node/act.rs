@@ -3,33 +3,27 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use engine::{Action, Event, Micros, PeerKey, Session};
-use swarm::InfoHash;
+use engine::{Action, Event, PeerKey};
 use wire::metainfo::Metainfo;
 use wire::peer::{METADATA_BLOCK_BYTES, Metadata, encode_extended};
 
-use super::{Inner, Phase, Running, connection, describe};
-use crate::disk::{Done, Problem, Room};
+use super::torrent::{Running, Stay};
+use super::{Inner, Pause, Phase, Turn, connection, describe};
+use crate::disk::{Cause, Done, Problem, Room};
 
-impl Inner {
-    /// Does what a torrent's engine wants. `data`: the data of the block that was just announced to it, and what was paid
+impl Turn<'_> {
+    /// Does what the torrent's engine wants. `data`: the data of the block that was just announced to it, and what was paid
     /// for it.
-    pub(super) fn act(
-        self: &Arc<Self>,
-        hash: InfoHash,
-        running: &mut Running,
-        session: &mut Session,
-        now: Micros,
-        mut data: Option<(Bytes, Room)>,
-    ) {
+    pub(super) fn act(&mut self, mut data: Option<(Bytes, Room)>) {
+        let (inner, stay) = (self.inner, self.running.stay);
         loop {
             let mut stuck: Option<PeerKey> = None;
-            let mut report = false;
-            let Running { engine, links, storage, phase, folder, .. } = &mut *running;
+            let (mut completed, mut described) = (false, None);
+            let Running { engine, links, storage, unsaved, .. } = &mut *self.running;
             while let Some(action) = engine.next_action() {
                 let full = match action {
                     Action::Connect { endpoint } => {
-                        self.runtime.spawn(connection::dial(self.clone(), hash, endpoint));
+                        inner.runtime.spawn(connection::dial(inner.clone(), stay, endpoint));
                         None
                     }
                     Action::Send { peer, bytes } => {
@@ -68,42 +62,53 @@ impl Inner {
                         None
                     }
                     Action::Completed => {
-                        if let Some(storage) = storage {
-                            phase.send_replace(Phase::Whole(storage.path()));
-                        }
-                        report = true;
+                        completed = true;
                         None
                     }
                     Action::Metadata { bytes } => {
-                        if let Some(folder) = folder {
-                            phase.send_replace(Phase::Checking);
-                            let (inner, info, folder) = (self.clone(), bytes.to_vec(), folder.clone());
-                            self.runtime.spawn_blocking(move || describe::learn(&inner, hash, &info, folder));
-                        }
+                        described = Some(bytes.to_vec());
                         None
                     }
                     Action::Banned { ip } => {
                         tracing::warn!(%ip, "it sent bad data again and is banned");
                         None
                     }
-                    Action::Verified { .. } => None,
+                    Action::Verified { .. } => {
+                        *unsaved = true;
+                        None
+                    }
                 };
                 stuck = stuck.or(full);
             }
-            if report {
-                running.report(now);
+            if let Some(info) = described {
+                self.running.enter(Phase::Checking);
+                inner.runtime.spawn(describe::learn(inner.clone(), stay, info));
+            }
+            if completed {
+                self.complete();
             }
             // Who does not read what it is sent is let go.
             let Some(peer) = stuck else { return };
-            if let Some(link) = running.links.remove(&peer) {
+            if let Some(link) = self.running.links.remove(&peer) {
                 link.task.abort();
             }
-            running.engine.handle(Event::Gone { peer }, now, session);
+            self.tell(Event::Gone { peer });
         }
     }
 
+    /// All that was wanted is there.
+    fn complete(&mut self) {
+        if let Some(storage) = &self.running.storage {
+            self.running.enter(Phase::Whole(storage.path()));
+        }
+        self.running.report(self.now);
+        self.inner.save_soon(self.running.stay);
+    }
+}
+
+impl Inner {
     /// Takes in what came of something that was asked of the disk.
-    pub(super) fn done(self: &Arc<Self>, hash: InfoHash, done: Done) {
+    pub(super) fn done(self: &Arc<Self>, stay: Stay, done: Done) {
         match done {
             Done::Read { tag, data } => {
                 let reader = self.reads.lock().remove(&tag);
@@ -113,35 +118,30 @@ impl Inner {
                     let _ = reader.send(data.ok());
                 }
                 if let Some(problem) = problem {
-                    self.fail(hash, &problem);
+                    self.fail(stay, &problem);
                 }
             }
             Done::Written { bytes, outcome, .. } => {
-                self.handle(hash, Event::Written { bytes });
+                self.handle(stay, Event::Written { bytes });
                 if let Err(problem) = outcome {
-                    self.fail(hash, &problem);
+                    self.fail(stay, &problem);
                 }
             }
-            Done::Hashed { piece, good: Ok(good) } => self.handle(hash, Event::Hashed { piece, good }),
+            Done::Hashed { piece, good: Ok(good) } => self.handle(stay, Event::Hashed { piece, good }),
             Done::Hashed { good: Err(problem), .. } | Done::Named { outcome: Err(problem), .. } => {
-                self.fail(hash, &problem);
+                self.fail(stay, &problem);
             }
             Done::Named { file, outcome: Ok(path) } => {
-                tracing::debug!(%hash, file, ?path, "a file is complete");
+                tracing::debug!(hash = %stay.hash, file, ?path, "a file is complete");
             }
         }
     }
 
-    /// The disk failed: this torrent pauses, others go on.
-    pub(super) fn fail(self: &Arc<Self>, hash: InfoHash, problem: &Problem) {
-        tracing::error!(%hash, %problem, "paused");
-        self.handle(hash, Event::Pause);
-        self.enter(hash, Phase::Paused(problem.to_string()));
-    }
-
-    pub(super) fn enter(&self, hash: InfoHash, phase: Phase) {
-        if let Some(running) = self.core.lock().torrents.get(&hash) {
-            running.phase.send_replace(phase);
+    /// Something is wrong with a torrent's files: it pauses, others go on.
+    pub(super) fn fail(self: &Arc<Self>, stay: Stay, problem: &Problem) {
+        if problem.cause != Cause::Cancelled {
+            tracing::error!(hash = %stay.hash, %problem, "paused");
+            self.pause(stay, Pause::Problem(problem.to_string()));
         }
     }
 }

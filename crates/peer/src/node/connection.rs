@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine::{Event, Link as Peer, PeerKey};
-use swarm::{Endpoint, InfoHash};
+use swarm::Endpoint;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use wire::peer::{Block, FRAME_BYTES_MAX, Handshake, frame_bytes_max};
 
-use super::{Core, Inner, Link};
+use super::torrent::{Link, Stay};
+use super::{Core, Inner};
 use crate::net::{self, Batch, Blocks, Inbound, Outbound};
 
 /// How long to rest when the system has no connection to give, as when there are too many open files.
@@ -35,7 +36,11 @@ pub(super) async fn accept(inner: Arc<Inner>, listener: TcpListener) {
         tokio::spawn(async move {
             let is_known = |hash| inner.core.lock().torrents.contains_key(&hash);
             match net::welcome(&mut stream, inner.peer_id, is_known).await {
-                Ok(theirs) => inner.join(stream, &theirs, None),
+                Ok(theirs) => {
+                    if let Some(stay) = inner.stay(theirs.info_hash) {
+                        inner.join(stay, stream, &theirs, None);
+                    }
+                }
                 Err(error) => tracing::debug!(%error, "somebody was not let in"),
             }
             drop(room);
@@ -44,20 +49,19 @@ pub(super) async fn accept(inner: Arc<Inner>, listener: TcpListener) {
 }
 
 /// Connects to somebody.
-pub(super) async fn dial(inner: Arc<Inner>, hash: InfoHash, endpoint: Endpoint) {
-    match net::dial(endpoint, &Handshake::new(hash, inner.peer_id)).await {
-        Ok((stream, theirs)) => inner.join(stream, &theirs, Some(endpoint)),
+pub(super) async fn dial(inner: Arc<Inner>, stay: Stay, endpoint: Endpoint) {
+    match net::dial(endpoint, &Handshake::new(stay.hash, inner.peer_id)).await {
+        Ok((stream, theirs)) => inner.join(stay, stream, &theirs, Some(endpoint)),
         Err(error) => {
             tracing::debug!(?endpoint, %error, "cannot connect");
-            inner.handle(hash, Event::ConnectFailed { endpoint });
+            inner.handle(stay, Event::ConnectFailed { endpoint });
         }
     }
 }
 
 impl Inner {
     /// A connection whose handshakes are done becomes a peer, if the engine wants it.
-    fn join(self: &Arc<Self>, stream: TcpStream, theirs: &Handshake, dialed: Option<Endpoint>) {
-        let hash = theirs.info_hash;
+    fn join(self: &Arc<Self>, stay: Stay, stream: TcpStream, theirs: &Handshake, dialed: Option<Endpoint>) {
         let ip = match (dialed, net::remote(&stream)) {
             (Some(endpoint), _) => endpoint.ip(),
             (None, Ok(ip)) => ip,
@@ -65,66 +69,58 @@ impl Inner {
         };
         let peer =
             Peer { ip, dialed, peer_id: theirs.peer_id, fast: theirs.fast(), extended: theirs.extended() };
-        self.step(hash, |running, now, session| match running.engine.connected(&peer, now, session) {
+        self.turn(stay, |turn| match turn.running.engine.connected(&peer, turn.now, turn.session) {
             Ok(key) => {
                 let outbound = Arc::new(Outbound::default());
-                let serving = serve(self.clone(), hash, key, stream, outbound.clone());
+                let serving = serve(self.clone(), stay, key, stream, outbound.clone());
                 let task = self.runtime.spawn(serving).abort_handle();
-                running.links.insert(key, Link { outbound, task });
+                turn.running.links.insert(key, Link { outbound, task });
             }
             Err(reason) => tracing::debug!(%ip, %reason, "not wanted"),
         });
     }
 
     /// Takes in what a peer said.
-    fn hear(self: &Arc<Self>, hash: InfoHash, key: PeerKey, batch: &mut Batch<'_>) -> io::Result<()> {
-        let mut core = self.core.lock();
-        let Core { session, torrents, armed } = &mut *core;
-        let running = torrents.get_mut(&hash).ok_or(io::ErrorKind::ConnectionAborted)?;
-        let now = self.now();
-        let length_max = |layout: &engine::Layout| frame_bytes_max(layout.pieces());
-        let length_max = running.engine.layout().map_or(FRAME_BYTES_MAX, length_max);
-        while let Some(inbound) = batch.next(length_max)? {
-            let data = match inbound {
-                Inbound::Block(block, data) => {
-                    running.engine.handle(Event::Block { peer: key, block }, now, session);
-                    Some((data, batch.paid(block.length)))
+    fn hear(self: &Arc<Self>, stay: Stay, key: PeerKey, batch: &mut Batch<'_>) -> io::Result<()> {
+        let heard = self.turn(stay, |turn| {
+            let length_max = |layout: &engine::Layout| frame_bytes_max(layout.pieces());
+            let length_max = turn.running.engine.layout().map_or(FRAME_BYTES_MAX, length_max);
+            while let Some(inbound) = batch.next(length_max)? {
+                let data = match inbound {
+                    Inbound::Block(block, data) => {
+                        turn.tell(Event::Block { peer: key, block });
+                        Some((data, batch.paid(block.length)))
+                    }
+                    Inbound::Message(message) => {
+                        turn.tell(Event::Message { peer: key, message });
+                        None
+                    }
+                };
+                turn.act(data);
+                if !turn.running.links.contains_key(&key) {
+                    return Err(io::ErrorKind::ConnectionAborted.into());
                 }
-                Inbound::Message(message) => {
-                    running.engine.handle(Event::Message { peer: key, message }, now, session);
-                    None
-                }
-            };
-            self.act(hash, running, session, now, data);
-            if !running.links.contains_key(&key) {
-                return Err(io::ErrorKind::ConnectionAborted.into());
             }
-        }
-        self.arm(running, session, now, armed);
-        Ok(())
+            Ok(())
+        });
+        heard.unwrap_or_else(|| Err(io::ErrorKind::ConnectionAborted.into()))
     }
 }
 
 /// Carries a connection until it ends.
-async fn serve(
-    inner: Arc<Inner>,
-    hash: InfoHash,
-    key: PeerKey,
-    mut stream: TcpStream,
-    outbound: Arc<Outbound>,
-) {
+async fn serve(inner: Arc<Inner>, stay: Stay, key: PeerKey, mut stream: TcpStream, outbound: Arc<Outbound>) {
     let (from, mut to) = stream.split();
-    let feed = Feed { inner: &inner, hash, key };
+    let feed = Feed { inner: &inner, stay, key };
     let end = tokio::select! {
-        end = net::read(&from, &inner.supply, |batch| inner.hear(hash, key, batch)) => end,
+        end = net::read(&from, &inner.supply, |batch| inner.hear(stay, key, batch)) => end,
         end = net::write(&mut to, &outbound, &feed) => end,
     };
     if let Err(error) = end {
         tracing::debug!(?key, %error, "a connection ended");
     }
-    inner.step(hash, |running, now, session| {
-        if running.links.remove(&key).is_some() {
-            running.engine.handle(Event::Gone { peer: key }, now, session);
+    inner.turn(stay, |turn| {
+        if turn.running.links.remove(&key).is_some() {
+            turn.tell(Event::Gone { peer: key });
         }
     });
 }
@@ -132,13 +128,13 @@ async fn serve(
 /// What one peer is sent.
 struct Feed<'a> {
     inner: &'a Arc<Inner>,
-    hash: InfoHash,
+    stay: Stay,
     key: PeerKey,
 }
 
 impl Blocks for Feed<'_> {
     async fn read(&self, blocks: Vec<Block>) -> Vec<Option<Bytes>> {
-        let torrent = |core: &Core| core.torrents.get(&self.hash)?.storage.clone();
+        let torrent = |core: &Core| core.torrents.get(&self.stay.hash)?.storage.clone();
         let Some(storage) = torrent(&self.inner.core.lock()) else { return vec![None; blocks.len()] };
         let outgoing = self.inner.disk.outgoing();
         let mut reads = Vec::with_capacity(blocks.len());
@@ -163,10 +159,10 @@ impl Blocks for Feed<'_> {
     }
 
     fn sent(&self, bytes: u32) {
-        self.inner.handle(self.hash, Event::Sent { peer: self.key, bytes });
+        self.inner.handle(self.stay, Event::Sent { peer: self.key, bytes });
     }
 
     fn unreadable(&self, block: Block) {
-        self.inner.handle(self.hash, Event::Unreadable { peer: self.key, block });
+        self.inner.handle(self.stay, Event::Unreadable { peer: self.key, block });
     }
 }

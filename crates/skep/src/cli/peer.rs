@@ -10,9 +10,9 @@ use super::{AdminArgs, ConfigArgs, StateArgs};
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Peer")]
 pub(crate) struct PeerArgs {
-    /// Port where other peers connect; 0 is any free port
-    #[arg(long, value_name = "PORT", default_value_t = 0)]
-    pub(crate) peer_port: u16,
+    /// Port where other peers connect; 0 is any free port [default: the first free one from 6881 on]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) peer_port: Option<u16>,
 
     /// Upload at most this much a second: bytes, or with K, M or G (of 1024)
     #[arg(long, value_name = "RATE", value_parser = rate)]
@@ -120,9 +120,9 @@ pub(crate) struct Share {
 /// Fetch torrents, by name or otherwise
 ///
 /// Each WHAT is a name in the hub's catalogue, an info hash, a magnet link, or the path or address of a .torrent file.
-/// What comes is verified piece by piece; what is there from before is verified and kept. When something is complete its
-/// path is printed, and it is shared until Ctrl-C unless told otherwise. A torrent's own trackers are asked for peers,
-/// and the one that --tracker names before them.
+/// What comes is verified piece by piece; what is there from before is kept, and hashed if it has changed. When something
+/// is complete its path is printed, and it is shared until Ctrl-C unless told otherwise. A torrent's own trackers are
+/// asked for peers, and the one that --tracker names before them.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
@@ -174,6 +174,9 @@ pub(crate) struct Get {
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
 }
 
 /// `500`, `64K`, `20M` or `1.5G` bytes a second.

@@ -3,7 +3,7 @@ mod find;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use peer::node::Node;
+use peer::node::{Files, Node};
 use tokio::sync::mpsc;
 
 use super::peering;
@@ -19,6 +19,7 @@ use find::{Finder, Found, Source};
 pub(super) async fn run(args: &Get, env: &mut Env) -> Outcome {
     let flags = Flags {
         config: args.config.config.clone(),
+        state_dir: args.state.state_dir.clone(),
         tracker: args.tracker.tracker.clone(),
         ..Flags::default()
     };
@@ -31,7 +32,8 @@ pub(super) async fn run(args: &Get, env: &mut Env) -> Outcome {
     let folder = args.output.as_ref().map_or_else(|| env.cwd.clone(), |folder| env.path(folder));
     std::fs::create_dir_all(&folder)
         .map_err(|error| Failure::Misuse(format!("cannot make the folder {}: {error}", folder.display())))?;
-    let node = peering::start(&args.peer, args.limit_down)?;
+    let state_dir = peering::state_dir(&settings, env);
+    let node = peering::start(&args.peer, args.limit_down, state_dir)?;
 
     let until = match (args.no_seed, args.seed_for, args.seed_ratio) {
         (true, _, _) => Until::Whole,
@@ -89,10 +91,10 @@ async fn open_all(node: Node, all: Vec<(String, Found)>, folder: PathBuf, openin
     for (at, (_, Found { source, tiers, peers, .. })) in all.into_iter().enumerate() {
         let opened = match source {
             Source::Torrent(torrent) => {
-                node.fetch(torrent, &folder).await.map_err(|problem| problem.to_string())
+                node.fetch(torrent, &folder, Files::All).await.map_err(|problem| problem.to_string())
             }
             Source::Hash(hash) => {
-                node.fetch_described(hash, &folder);
+                node.fetch_described(hash, &folder, Files::All);
                 Ok(hash)
             }
         };

@@ -72,6 +72,7 @@ fn options(content: &MakeContent) -> Result<Options, Failure> {
         web_seeds: content.web_seeds.clone(),
         follow_links: content.follow_links,
         threads: content.threads,
+        state_dir: None,
     })
 }
 

@@ -5,13 +5,16 @@ pub(super) mod sharing;
 pub(super) mod tracker;
 pub(super) mod watch;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use peer::node::{Node, Options};
+use peer::node::{Limits, Node, Options};
 
 use crate::cli::PeerArgs;
 use crate::env::{Env, Listening};
 use crate::exit::Failure;
+use crate::format::plain;
+use crate::settings::Settings;
 
 /// How often what is shown is renewed.
 const REFRESH: Duration = Duration::from_millis(200);
@@ -19,18 +22,38 @@ const REFRESH: Duration = Duration::from_millis(200);
 /// How long stopping may take before a person is told what is waited for.
 const STOP_UNTOLD: Duration = Duration::from_millis(500);
 
+/// Where the peers of this machine keep what they know of files, if it can be used.
+pub(super) fn state_dir(settings: &Settings, env: &mut Env) -> Option<PathBuf> {
+    let folder = settings.hub.state_dir.join("peer");
+    match peer::disk::prepare_state_dir(&folder) {
+        Ok(()) => Some(folder),
+        Err(error) => {
+            let folder = folder.display().to_string();
+            env.note(format_args!(
+                "cannot use {}: {error}; everything will be hashed again at the next start",
+                plain(&folder)
+            ));
+            None
+        }
+    }
+}
+
 /// Starts a node.
-pub(super) fn start(args: &PeerArgs, limit_down: Option<u64>) -> Result<Node, Failure> {
+pub(super) fn start(
+    args: &PeerArgs,
+    limit_down: Option<u64>,
+    state_dir: Option<PathBuf>,
+) -> Result<Node, Failure> {
     let options = Options {
         port: args.peer_port,
-        upload_limit: args.limit_up,
-        download_limit: limit_down,
+        limits: Limits { upload: args.limit_up, download: limit_down },
+        state_dir,
         client: concat!("Skep ", env!("CARGO_PKG_VERSION")),
         ..Options::default()
     };
     Node::start(options).map_err(|error| match args.peer_port {
-        0 => Failure::Failed(format!("cannot listen for peers: {error}")),
-        port => Failure::Misuse(format!(
+        None | Some(0) => Failure::Failed(format!("cannot listen for peers: {error}")),
+        Some(port) => Failure::Misuse(format!(
             "cannot listen for peers on port {port}: {error}; choose another with --peer-port"
         )),
     })

@@ -25,10 +25,11 @@ pub(super) async fn run(args: &Share, env: &mut Env) -> Outcome {
     sharing::survey(&args.paths, env)?;
     let mut stop =
         env.stop.listen().map_err(|error| Failure::Failed(format!("cannot wait for signals: {error}")))?;
-    let node = peering::start(&args.peer, None)?;
+    let state_dir = peering::state_dir(&settings, env);
+    let node = peering::start(&args.peer, None, state_dir.clone())?;
     let work = async {
         let announce = tracker.announce_urls().await;
-        let sharing = Sharing { node: &node, tracker: &tracker, private: args.private, announce };
+        let sharing = Sharing { node: &node, tracker: &tracker, private: args.private, announce, state_dir };
         sharing.share(&args.paths, env).await
     };
     let shared = tokio::select! {

@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use hub::Hub;
 use peer::node::Node;
 use tokio::sync::mpsc;
@@ -32,6 +34,7 @@ pub(super) async fn run(args: &Up, env: &mut Env) -> Outcome {
     sharing::survey(&args.paths, env)?;
     let mut stop =
         env.stop.listen().map_err(|error| Failure::Failed(format!("cannot wait for signals: {error}")))?;
+    let state_dir = peering::state_dir(&settings, env);
     let hub = tokio::select! {
         hub = Hub::start(settings.hub) => hub.map_err(|error| match error.is_taken() {
             true => Failure::Misuse(format!("{error}; `skep share` shares through a hub that runs already")),
@@ -40,9 +43,9 @@ pub(super) async fn run(args: &Up, env: &mut Env) -> Outcome {
         // Nobody has been served yet, so there is nothing to save.
         () = stop.next() => return Err(interrupted()),
     };
-    let outcome = match peering::start(&args.peer, None) {
+    let outcome = match peering::start(&args.peer, None, state_dir.clone()) {
         Ok(node) => {
-            let outcome = share(args, &flags, &hub, &node, &mut stop, env).await;
+            let outcome = share(args, &flags, &hub, &node, state_dir, &mut stop, env).await;
             // The hub still listens, so that it hears that we leave.
             node.stop().await;
             outcome
@@ -66,6 +69,7 @@ async fn share(
     flags: &Flags,
     hub: &Hub,
     node: &Node,
+    state_dir: Option<PathBuf>,
     stop: &mut Listening,
     env: &mut Env,
 ) -> Outcome {
@@ -74,7 +78,7 @@ async fn share(
     let flags = Flags { tracker: Some(url.clone()), ..flags.clone() };
     let tracker = Tracker::new(&Settings::load(env, &flags)?)?;
     let announce = address::urls_to_announce("http", &hub.bound().http, "/announce");
-    let sharing = Sharing { node, tracker: &tracker, private: false, announce };
+    let sharing = Sharing { node, tracker: &tracker, private: false, announce, state_dir };
     let shared = tokio::select! {
         shared = sharing.share(&args.paths, env) => shared?,
         () = stop.next() => return Err(interrupted()),

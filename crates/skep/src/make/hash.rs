@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use peer::disk::Identity;
 use sha1::{Digest, Sha1};
 
-use super::walk::{Source, Stamp};
+use super::walk::Source;
 use super::{MakeError, Progress};
 
 /// Bytes read at a time. They are still in a core's own cache when they are hashed, so that the copy from the page
@@ -41,7 +42,7 @@ pub(super) fn pieces(
     // A file that was written to after its part was read shows it here.
     for file in files {
         let metadata = fs::metadata(&file.path).map_err(|source| unreadable(file, source))?;
-        check(file, Stamp::of(&metadata))?;
+        check(file, Identity::of(&metadata))?;
     }
     Ok(hashes)
 }
@@ -68,7 +69,7 @@ impl<'a> Job<'a> {
         let mut size = 0;
         let mut starts = vec![0];
         starts.extend(files.iter().map(|file| {
-            size += file.stamp.length;
+            size += file.identity.bytes;
             size
         }));
         let pieces = size.div_ceil(piece_length);
@@ -199,7 +200,7 @@ impl Reader {
 fn opened(source: &Source) -> Result<File, MakeError> {
     let file = File::open(&source.path).map_err(|error| unreadable(source, error))?;
     let metadata = file.metadata().map_err(|error| unreadable(source, error))?;
-    check(source, Stamp::of(&metadata))?;
+    check(source, Identity::of(&metadata))?;
     #[cfg(target_os = "linux")]
     {
         // Only a wish: a file system that does not know it reads all the same.
@@ -218,8 +219,8 @@ fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, at)
 }
 
-fn check(source: &Source, now: Stamp) -> Result<(), MakeError> {
-    if now == source.stamp { Ok(()) } else { Err(MakeError::Changed(source.path.clone())) }
+fn check(source: &Source, now: Identity) -> Result<(), MakeError> {
+    if now == source.identity { Ok(()) } else { Err(MakeError::Changed(source.path.clone())) }
 }
 
 /// A file that was there a moment ago.

@@ -12,10 +12,13 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use kept::Kept;
+use peer::disk::Identity;
 use wire::Malformed;
 use wire::metainfo::{Builder, Content, Metainfo};
 
 mod hash;
+mod kept;
 mod plan;
 mod walk;
 
@@ -46,11 +49,14 @@ pub struct Options {
     pub follow_links: bool,
     /// Threads that hash; one a core if `None`.
     pub threads: Option<NonZeroUsize>,
+    /// Where to keep what was hashed: the next time nothing is hashed if the files are the same, none has changed, and
+    /// pieces are as long. `None`: nowhere.
+    pub state_dir: Option<PathBuf>,
 }
 
 /// Who watches the work. Any of the hashing threads may call.
 pub trait Progress: Sync {
-    /// All files have been found and none has been read yet.
+    /// All files have been found and none has been read yet. Not said if none needs to be.
     fn found(&self, files: usize, bytes: u64);
 
     /// So many bytes more have been hashed.
@@ -72,6 +78,10 @@ pub struct Made {
     pub torrent: Metainfo,
     /// What was met in a folder and is not in the torrent.
     pub left_out: Vec<LeftOut>,
+    /// What its files were when they were hashed, in its order.
+    pub files: Vec<Identity>,
+    /// Whether they were hashed just now, and not before.
+    pub hashed: bool,
 }
 
 /// Something in a folder that a torrent does not take.
@@ -157,18 +167,31 @@ pub enum MakeError {
 pub fn build(paths: &[PathBuf], options: &Options, progress: &dyn Progress) -> Result<Made, MakeError> {
     let name = torrent_name(paths, options)?;
     let found = walk::walk(paths, options.follow_links)?;
-    let size = found.files.iter().map(|file| file.stamp.length).sum();
+    let size = found.files.iter().map(|file| file.identity.bytes).sum();
     if size == 0 {
         return Err(MakeError::NoBytes(paths[0].clone()));
     }
     let piece_length = plan::piece_length(options.piece_length, size)?;
-    progress.found(found.files.len(), size);
-    let pieces = hash::pieces(&found.files, piece_length, options.threads, progress)?;
+    let kept = options.state_dir.as_ref().map(|folder| Kept::new(folder, paths, &found.files, piece_length));
+    let known = kept.as_ref().and_then(Kept::find);
+    let hashed = known.is_none();
+    let pieces = match known {
+        Some(pieces) => pieces,
+        None => {
+            progress.found(found.files.len(), size);
+            let pieces = hash::pieces(&found.files, piece_length, options.threads, progress)?;
+            if let Some(kept) = &kept {
+                kept.keep(&pieces);
+            }
+            pieces
+        }
+    };
+    let files = found.files.iter().map(|file| file.identity).collect();
 
     let content = if found.single {
         Content::File(size)
     } else {
-        Content::Folder(found.files.into_iter().map(|file| (file.names, file.stamp.length)).collect())
+        Content::Folder(found.files.into_iter().map(|file| (file.names, file.identity.bytes)).collect())
     };
     let mut bytes = Vec::new();
     let builder = Builder {
@@ -186,7 +209,7 @@ pub fn build(paths: &[PathBuf], options: &Options, progress: &dyn Progress) -> R
     };
     builder.encode(&mut bytes);
     let torrent = Metainfo::decode(&bytes)?;
-    Ok(Made { bytes, torrent, left_out: found.left_out })
+    Ok(Made { bytes, torrent, left_out: found.left_out, files, hashed })
 }
 
 /// Sees whether there is something to share at `path`, without hashing it: that files are there, can be opened, and
@@ -198,7 +221,7 @@ pub fn survey(path: &Path) -> Result<(), MakeError> {
     let paths = [path.to_owned()];
     torrent_name(&paths, &Options::default())?;
     let found = walk::walk(&paths, false)?;
-    if found.files.iter().all(|file| file.stamp.length == 0) {
+    if found.files.iter().all(|file| file.identity.bytes == 0) {
         return Err(MakeError::NoBytes(path.into()));
     }
     for file in &found.files {

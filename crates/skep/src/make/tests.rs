@@ -278,3 +278,53 @@ fn progress_adds_up() {
     build(&[top], &small(), &sum).unwrap();
     assert_eq!(sum.0.into_inner(), sum.1.into_inner());
 }
+
+#[test]
+fn what_has_not_changed_is_hashed_once() {
+    let (root, top) = folder(&[("a", 40_000), ("deep/b", 5), ("empty", 0)]);
+    let state_dir = root.path().join("state");
+    fs::create_dir(&state_dir).unwrap();
+    let options = Options { state_dir: Some(state_dir.clone()), ..small() };
+    let first = made(&top, &options);
+    assert!(first.hashed);
+    assert_eq!(first.bytes, made(&top, &small()).bytes);
+    assert_eq!(first.files.iter().map(|file| file.bytes).collect::<Vec<_>>(), [40_000, 5, 0]);
+
+    struct Nobody;
+    impl Progress for Nobody {
+        fn found(&self, _: usize, _: u64) {
+            panic!("nothing is to be read");
+        }
+        fn hashed(&self, _: u64) {
+            panic!("nothing is to be hashed");
+        }
+    }
+    let again = |options: &Options| build(std::slice::from_ref(&top), options, &Nobody).unwrap();
+    assert_eq!((again(&options).hashed, again(&options).bytes), (false, first.bytes.clone()));
+    let other =
+        Options { private: true, trackers: vec![vec!["http://other/announce".into()]], ..options.clone() };
+    let other = again(&other);
+    assert!(!other.hashed && other.torrent.private() && other.torrent.pieces() == first.torrent.pieces());
+    assert!(made(&top, &Options { piece_length: Some(2 * PIECE), ..options.clone() }).hashed);
+
+    let changes: [(&str, &dyn Fn()); 4] = [
+        ("the same bytes, written again", &|| fs::write(top.join("deep/b"), contents(5)).unwrap()),
+        ("a file more", &|| fs::write(top.join("new"), "").unwrap()),
+        ("another name", &|| fs::rename(top.join("new"), top.join("newer")).unwrap()),
+        ("a file less", &|| fs::remove_file(top.join("newer")).unwrap()),
+    ];
+    for (what, change) in changes {
+        change();
+        let torrent = made(&top, &options);
+        assert_eq!((torrent.hashed, torrent.bytes), (true, made(&top, &small()).bytes), "{what}");
+        assert!(!again(&options).hashed, "{what}");
+    }
+    for kept in fs::read_dir(state_dir).unwrap() {
+        let path = kept.unwrap().path();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[60] ^= 1;
+        fs::write(path, bytes).unwrap();
+    }
+    let torrent = made(&top, &options);
+    assert!(torrent.hashed && torrent.bytes == first.bytes);
+}

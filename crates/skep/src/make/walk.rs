@@ -2,8 +2,9 @@ use std::collections::HashSet;
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::thread;
 
+use peer::disk::Identity;
 use walkdir::WalkDir;
 use wire::metainfo::{COMPONENTS_MAX, FILES_MAX};
 
@@ -25,24 +26,24 @@ pub(super) struct Source {
     pub(super) path: PathBuf,
     /// Its path in the torrent.
     pub(super) names: Vec<String>,
-    pub(super) stamp: Stamp,
+    /// By which it is known not to have changed.
+    pub(super) identity: Identity,
 }
 
-/// By what a file is known not to have changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
-    pub(super) length: u64,
-    modified: Option<SystemTime>,
-}
-
-impl Stamp {
-    pub(super) fn of(metadata: &Metadata) -> Self {
-        Self { length: metadata.len(), modified: metadata.modified().ok() }
+/// Finds the files of `paths`, of which there is one at least. Of a file that was written to just now it waits until a
+/// further change would show.
+pub(super) fn walk(paths: &[PathBuf], follow_links: bool) -> Result<Found, MakeError> {
+    let found = find(paths, follow_links)?;
+    match found.files.iter().filter_map(|file| file.identity.settles_in()).max() {
+        Some(wait) => {
+            thread::sleep(wait);
+            find(paths, follow_links)
+        }
+        None => Ok(found),
     }
 }
 
-/// Finds the files of `paths`, of which there is one at least.
-pub(super) fn walk(paths: &[PathBuf], follow_links: bool) -> Result<Found, MakeError> {
+fn find(paths: &[PathBuf], follow_links: bool) -> Result<Found, MakeError> {
     let mut found = Found::default();
     if let [path] = paths {
         found.single = found.add(path, &[], follow_links)?;
@@ -98,7 +99,7 @@ impl Found {
         if self.files.len() == FILES_MAX {
             return Err(MakeError::TooManyFiles);
         }
-        self.files.push(Source { path, names, stamp: Stamp::of(metadata) });
+        self.files.push(Source { path, names, identity: Identity::of(metadata) });
         Ok(())
     }
 }

@@ -62,7 +62,8 @@ async fn next<T>(future: impl Future<Output = Option<T>>) -> T {
 #[tokio::test]
 async fn a_download_as_the_tracker_sees_it() {
     let (server, mut heard) = tracker(&[]).await;
-    let (announcer, mut outcomes) = Announcer::start(trackers(LIMIT), torrent(&[&[&server]], false, 100));
+    let (announcer, mut outcomes) =
+        Announcer::start(trackers(LIMIT), torrent(&[&[&server]], false, 100), || None);
     let first = next(heard.recv()).await;
     assert_eq!(first, Heard { event: Event::Started, uploaded: 0, downloaded: 0, left: Some(100) });
     assert_eq!(next(outcomes.next()).await, Outcome::Peers(vec![endpoint("10.0.0.5", 6881)]));
@@ -91,7 +92,8 @@ async fn a_download_as_the_tracker_sees_it() {
 #[tokio::test]
 async fn a_refusal_is_shown() {
     let (server, _heard) = tracker(&["unregistered torrent"; 100]).await;
-    let (announcer, mut outcomes) = Announcer::start(trackers(LIMIT), torrent(&[&[&server]], false, 100));
+    let (announcer, mut outcomes) =
+        Announcer::start(trackers(LIMIT), torrent(&[&[&server]], false, 100), || None);
     let Outcome::Said(said) = next(outcomes.next()).await else { panic!() };
     assert_eq!(said.state, State::Refused("unregistered torrent".into()));
     assert!(said.to_string().contains("tracker refused: unregistered torrent; next announce in "), "{said}");
@@ -103,7 +105,8 @@ async fn a_refusal_is_shown() {
 async fn a_private_torrent_moves_to_the_next_tier() {
     let (bad, mut bad_heard) = tracker(&["no"; 100]).await;
     let (good, mut good_heard) = tracker(&[]).await;
-    let (announcer, _outcomes) = Announcer::start(trackers(LIMIT), torrent(&[&[&bad], &[&good]], true, 0));
+    let (announcer, _outcomes) =
+        Announcer::start(trackers(LIMIT), torrent(&[&[&bad], &[&good]], true, 0), || None);
     assert_eq!(next(bad_heard.recv()).await.event, Event::Started);
     assert_eq!(next(good_heard.recv()).await.event, Event::Started);
     // Dropped instead of stopped: leave is taken all the same, of the one that knew us.
@@ -116,7 +119,8 @@ async fn a_private_torrent_moves_to_the_next_tier() {
 #[tokio::test]
 async fn who_leaves_does_not_wait_for_the_silent() {
     let server = http("127.0.0.1", |_| None).await.unwrap();
-    let (announcer, outcomes) = Announcer::start(trackers(LIMIT), torrent(&[&[&server]], false, 100));
+    let (announcer, outcomes) =
+        Announcer::start(trackers(LIMIT), torrent(&[&[&server]], false, 100), || None);
     drop(outcomes);
     let began = Instant::now();
     timeout(LIMIT, announcer.stop()).await.expect("it ends");
@@ -125,7 +129,7 @@ async fn who_leaves_does_not_wait_for_the_silent() {
 
 #[tokio::test]
 async fn without_trackers_there_is_nothing_to_do() {
-    let (announcer, _outcomes) = Announcer::start(trackers(LIMIT), torrent(&[], false, 100));
+    let (announcer, _outcomes) = Announcer::start(trackers(LIMIT), torrent(&[], false, 100), || None);
     assert!(announcer.status().is_empty());
     announcer.wish(Wish { peers: 1, badly: true });
     timeout(LIMIT, announcer.stop()).await.expect("it ends");

@@ -151,15 +151,18 @@ fn a_torrent_whose_data_is_gone_starts_anew() {
 fn a_damaged_state_is_as_good_as_none() {
     let bench = Bench::new(awkward());
     drop(bench.finished());
-    let path = bench.state_dir().join(format!("{}.resume", bench.layout.info_hash()));
-    let whole = fs::read(&path).unwrap();
+    let [path] = &bench.records()[..] else { panic!("one record") };
+    let place = Place::Download(bench.target());
+    let load = || resume::load(&bench.state_dir(), &bench.layout, &place);
+    let whole = fs::read(path).unwrap();
+    assert!(load().is_some());
     for bytes in 0..whole.len() {
-        fs::write(&path, &whole[..bytes]).unwrap();
-        assert_eq!(resume::load(&bench.state_dir(), &bench.layout), None, "cut at {bytes}");
+        fs::write(path, &whole[..bytes]).unwrap();
+        assert_eq!(load(), None, "cut at {bytes}");
         let mut flipped = whole.clone();
         flipped[bytes] ^= 1;
-        fs::write(&path, flipped).unwrap();
-        assert_eq!(resume::load(&bench.state_dir(), &bench.layout), None, "flipped at {bytes}");
+        fs::write(path, flipped).unwrap();
+        assert_eq!(load(), None, "flipped at {bytes}");
     }
     let (_, checked) = bench.reopen();
     assert!(checked.have.is_full());
@@ -237,4 +240,101 @@ fn a_small_file_that_no_hash_tells_apart_is_compared_in_the_end() {
         assert_eq!(named.is_ok(), ours, "{named:?}");
         assert_eq!(fs::read(bench.file("tiny/1")).unwrap(), before);
     }
+}
+
+#[test]
+fn a_torrent_that_is_open_can_be_checked_again() {
+    let bench = Bench::new(awkward());
+    let open = bench.finished();
+    assert!(!bench.parts().exists());
+    flip(&bench.file("exact"), 70_000);
+    let checked = open.storage.check(Some(&bench.state_dir()), &no_progress).unwrap();
+    assert_eq!(checked.have.iter().collect::<Vec<_>>(), [0, 1, 2, 4, 5]);
+    let disk = Disk::start(&Config::default()).unwrap();
+    let place = Place::Download(bench.target());
+    let other = disk.open(bench.layout.clone(), place, |_| true, drop::<Done>).unwrap_err();
+    assert_eq!(other.cause, Cause::Locked, "while something is missing, other processes are kept out");
+    open.fetch(&bench.payload, [3]);
+    bench.assert_complete();
+}
+
+#[test]
+fn what_is_to_be_written_is_written_before_it_is_saved() {
+    let bench = Bench::new(awkward());
+    let (open, _) = bench.reopen();
+    for piece in 0..bench.layout.pieces() {
+        open.write_piece(&bench.payload, piece);
+        open.storage.verify(piece);
+    }
+    open.storage.save(&bench.state_dir()).unwrap();
+    drop(open);
+    let (_, checked) = bench.reopen();
+    assert!(checked.have.is_full() && checked.hashed_bytes == 0, "{checked:?}");
+}
+
+#[test]
+fn the_same_torrent_in_two_places_has_two_records() {
+    let bench = Bench::new(awkward());
+    drop(bench.finished());
+    let copy = bench.folder.path().join("copy");
+    assert!(
+        std::process::Command::new("cp")
+            .arg("-a")
+            .args([bench.target(), copy.clone()])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let shared = bench.open_at(Place::Source(copy.join("torrent"))).unwrap();
+    let checked = shared.storage.check(Some(&bench.state_dir()), &no_progress).unwrap();
+    assert!(checked.have.is_full());
+    assert_eq!(checked.hashed_bytes, bench.layout.size(), "a copy is not what was hashed");
+    shared.storage.save(&bench.state_dir()).unwrap();
+    assert_eq!(bench.records().len(), 2);
+    assert_eq!(bench.reopen().1.hashed_bytes, 0);
+    assert_eq!(shared.storage.check(Some(&bench.state_dir()), &no_progress).unwrap().hashed_bytes, 0);
+}
+
+#[test]
+fn what_was_hashed_elsewhere_is_believed_of_the_very_files() {
+    let bench = Bench::new(awkward());
+    drop(bench.finished());
+    fs::remove_dir_all(bench.state_dir()).unwrap();
+    let (state, path, torrent) =
+        (bench.state_dir(), bench.target().join("torrent"), bench.layout.metainfo().clone());
+    let place = Place::Source(path.clone());
+    assert!(!knows(&state, &torrent, &place));
+    let stored = torrent.files().iter().filter(|file| !file.pad);
+    let of =
+        |file: &wire::metainfo::File| Identity::of(&fs::metadata(path.join(file.path.join("/"))).unwrap());
+    let files: Vec<Identity> = stored.map(of).collect();
+    remember(&state, &torrent, &place, &files).unwrap();
+    assert!(knows(&state, &torrent, &place));
+    let open = bench.open_at(place.clone()).unwrap();
+    let checked = open.storage.check(Some(&state), &no_progress).unwrap();
+    assert!(checked.have.is_full() && checked.hashed_bytes == 0, "{checked:?}");
+
+    fs::write(bench.file("tiny/1"), "later").unwrap();
+    assert!(!knows(&state, &torrent, &place), "one was written again, even with the same bytes");
+    remember(&state, &torrent, &place, &files[1..]).unwrap();
+    assert!(!knows(&state, &torrent, &place), "those are others");
+}
+
+#[test]
+fn what_nobody_uses_any_more_goes_from_the_state_directory() {
+    let bench = Bench::new(awkward());
+    drop(bench.finished());
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(365 * 24 * 60 * 60);
+    for name in ["old.resume", "old.made", "old.17.new", "old.other"] {
+        let file = fs::File::create(bench.state_dir().join(name)).unwrap();
+        file.set_modified(old).unwrap();
+    }
+    prepare_state_dir(&bench.state_dir()).unwrap();
+    let mut left: Vec<_> =
+        fs::read_dir(bench.state_dir()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    left.sort();
+    let mut expected = bench.records();
+    expected.push(bench.state_dir().join("old.other"));
+    expected.sort();
+    assert_eq!(left, expected);
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 use peer::announce::{State, TrackerStatus};
+use peer::disk::Place;
 use peer::node::Node;
 use swarm::InfoHash;
 use wire::magnet::Magnet;
@@ -30,6 +31,8 @@ pub(in crate::commands) struct Sharing<'a> {
     pub(in crate::commands) private: bool,
     /// Where to announce, the best first; this machine is found at each.
     pub(in crate::commands) announce: Vec<String>,
+    /// Where what is known of files is kept, if anywhere.
+    pub(in crate::commands) state_dir: Option<PathBuf>,
 }
 
 /// Something that is shared.
@@ -78,6 +81,7 @@ impl Sharing<'_> {
             private: self.private,
             trackers: vec![self.announce.clone()],
             created_by: Some(concat!("Skep ", env!("CARGO_PKG_VERSION")).to_owned()),
+            state_dir: self.state_dir.clone(),
             ..make::Options::default()
         };
         let bar = Bar(env.bar(0, "hashing {bar:24} {bytes}/{total_bytes}, {eta} left  {wide_msg}"));
@@ -92,7 +96,16 @@ impl Sharing<'_> {
         for left_out in &made.left_out {
             env.note(format_args!("left out: {}", plain(&left_out.to_string())));
         }
+        if !made.hashed {
+            env.note(format_args!("unchanged since it was hashed: {}", plain(&path.display().to_string())));
+        }
         let torrent = Arc::new(made.torrent);
+        if let Some(folder) = &self.state_dir {
+            let place = Place::Source(path.clone());
+            if let Err(problem) = peer::disk::remember(folder, &torrent, &place, &made.files) {
+                tracing::warn!(%problem, "what was hashed is hashed again");
+            }
+        }
         let listed = self.register(made.bytes, &torrent, env).await?;
         let hash = self.node.share(torrent.clone(), path).await.map_err(Failure::failed)?;
         self.node.announce(hash, self.announce.iter().map(|url| vec![url.clone()]).collect());

@@ -207,7 +207,7 @@ impl<'a> Watch<'a> {
                 self.tell_whole(at, hash, &status, path, env)?;
             }
             Phase::Paused(why) => {
-                self.fail(at, why, env);
+                self.fail(at, &why.to_string(), env);
                 return Ok(());
             }
             _ => {}

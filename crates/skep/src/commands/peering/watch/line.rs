@@ -127,7 +127,13 @@ mod tests {
     use super::*;
 
     fn status(phase: Phase, stats: Stats) -> Status {
-        Status { name: Some("dataset".to_owned()), bytes: Some(1 << 30), phase, stats }
+        Status {
+            name: Some("dataset".to_owned()),
+            bytes: Some(1 << 30),
+            phase,
+            check: peer::disk::Progress::default(),
+            stats,
+        }
     }
 
     fn said(phase: Phase, stats: Stats, until: Until) -> String {
