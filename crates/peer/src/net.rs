@@ -18,7 +18,7 @@ mod read;
 mod supply;
 mod write;
 
-pub(crate) use outbound::Outbound;
+pub(crate) use outbound::{Item, Outbound};
 pub(crate) use read::{Batch, Inbound, read};
 pub(crate) use supply::Supply;
 pub(crate) use write::{Blocks, write};

@@ -34,6 +34,7 @@ mod opening;
 mod timer;
 mod torrent;
 mod trackers;
+mod web;
 
 pub use changes::{CHANGES_MAX, Change, Changes};
 pub use torrent::{Chooser, Files, Listed, Pause, Phase, Status};
@@ -104,6 +105,7 @@ struct Inner {
     next_read: AtomicU64,
     welcomes: Arc<Semaphore>,
     openings: Semaphore,
+    web: web::Web,
     keeper: Keeper,
     /// The ways to trackers; `None` if we cannot be reached ourselves, and so have nothing to announce.
     trackers: Option<Arc<Trackers>>,
@@ -169,6 +171,7 @@ impl Node {
             next_read: AtomicU64::new(0),
             welcomes: Arc::new(Semaphore::new(WELCOMES_MAX)),
             openings: Semaphore::new(OPENINGS_MAX),
+            web: web::Web::default(),
             keeper: Keeper::new(options.state_dir)?,
             trackers,
             changes: broadcast::Sender::new(CHANGES_MAX),

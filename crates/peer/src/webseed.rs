@@ -51,10 +51,6 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// Redirects that are followed.
 const REDIRECTS_MAX: usize = 5;
 
-/// Is told how many payload bytes have just arrived, and says how long to wait before more are read: so a download limit
-/// is kept and a rate is shown.
-pub type Meter = Arc<dyn Fn(usize) -> Duration + Send + Sync>;
-
 /// The way to all web seeds: what a session has once.
 #[derive(Debug, Clone)]
 pub struct WebClient(Client);
@@ -64,7 +60,6 @@ pub struct WebSeed {
     client: WebClient,
     layout: Arc<Layout>,
     base: Base,
-    meter: Meter,
     permits: Semaphore,
     health: Mutex<Health>,
 }
@@ -134,10 +129,10 @@ impl WebSeed {
     ///
     /// # Errors
     /// `url` is not one of http or https.
-    pub fn new(client: WebClient, layout: Arc<Layout>, url: &str, meter: Meter) -> Result<Self, UrlError> {
+    pub fn new(client: WebClient, layout: Arc<Layout>, url: &str) -> Result<Self, UrlError> {
         let base = Base::parse(url)?;
         let permits = Semaphore::new(AT_ONCE_MAX);
-        Ok(Self { client, layout, base, meter, permits, health: Mutex::default() })
+        Ok(Self { client, layout, base, permits, health: Mutex::default() })
     }
 
     /// Where it is, without what may be secret.
@@ -146,23 +141,16 @@ impl WebSeed {
         self.base.name()
     }
 
+    /// The payload's byte with which a piece begins.
+    #[must_use]
+    pub fn position(&self, piece: u32) -> u64 {
+        self.layout.position(piece)
+    }
+
     /// Why it is struck out, if it is.
     #[must_use]
     pub fn struck(&self) -> Option<String> {
         self.health.lock().struck.clone()
-    }
-
-    /// Strikes it out, as after bytes from it that did not verify.
-    pub fn strike(&self, reason: &str) {
-        self.health.lock().struck.get_or_insert_with(|| words::plain(reason));
-    }
-
-    /// Fetches whole pieces: those of `pieces`, the first being 0.
-    ///
-    /// # Errors
-    /// As those of [`fetch`](Self::fetch).
-    pub async fn fetch_pieces(&self, pieces: Range<u32>) -> Result<Bytes, FetchError> {
-        self.fetch(self.layout.pieces(pieces)).await
     }
 
     /// Fetches a range of the payload: all files one after the other, padding included, which comes from nowhere and is
@@ -222,10 +210,6 @@ impl WebSeed {
         {
             let got = reading.take(&chunk)?;
             bytes.extend_from_slice(got);
-            let wait = (self.meter)(got.len());
-            if !wait.is_zero() {
-                tokio::time::sleep(wait).await;
-            }
         }
         reading.finish()
     }

@@ -98,7 +98,7 @@ impl Inner {
 impl Turn<'_> {
     fn search(&mut self) -> Result<Search, Problem> {
         let running = &mut *self.running;
-        let metainfo = running.metainfo.as_ref().filter(|_| running.is_in_check());
+        let metainfo = running.metainfo.as_ref().filter(|_| running.is_in(&Phase::Checking));
         let metainfo = metainfo.ok_or_else(cancelled)?;
         let wanted = running.files.choose(metainfo);
         let wanted = wanted.map_err(|why| Problem {
@@ -145,6 +145,7 @@ impl Turn<'_> {
             self.tell(Event::Priorities(&priorities));
         }
         self.tell(Event::Resume);
+        self.begin_with_web_seeds();
         self.begin_to_announce();
         Ok(())
     }

@@ -176,8 +176,8 @@ impl Running {
         matches!(*self.phase.borrow(), Phase::Paused(_))
     }
 
-    pub(super) fn is_in_check(&self) -> bool {
-        *self.phase.borrow() == Phase::Checking
+    pub(super) fn is_in(&self, phase: &Phase) -> bool {
+        *self.phase.borrow() == *phase
     }
 
     /// Whether it takes part in its swarm.

@@ -68,10 +68,9 @@ impl Layout {
         self.raw.name(&self.metainfo)
     }
 
-    /// The bytes of whole pieces; of the last, those that there are.
-    pub(super) fn pieces(&self, pieces: Range<u32>) -> Range<u64> {
-        let at = |piece: u32| u64::from(piece).saturating_mul(self.metainfo.piece_length());
-        at(pieces.start)..at(pieces.end).min(self.size())
+    /// The first byte of a piece.
+    pub(super) fn position(&self, piece: u32) -> u64 {
+        u64::from(piece).saturating_mul(self.metainfo.piece_length())
     }
 
     /// The parts of `range`, in order; files without bytes have none.
@@ -187,7 +186,7 @@ mod tests {
         assert_eq!(cut(0..10), [("x".into(), 0, 10)]);
         assert_eq!(cut(10..11), [("d/ü%.bin".into(), 0, 1)]);
         assert_eq!(cut(9..23), [("x".into(), 9, 1), ("d/ü%.bin".into(), 0, 12), ("z".into(), 0, 1)]);
-        assert_eq!((layout.pieces(0..1), layout.pieces(1..2), layout.size()), (0..16, 16..30, 30));
+        assert_eq!((layout.position(0), layout.position(1), layout.size()), (0, 16, 30));
         for start in 0..30 {
             for end in start + 1..=30 {
                 let total: u64 = layout.segments(start..end).map(|segment| segment.length).sum();

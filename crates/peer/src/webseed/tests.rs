@@ -61,7 +61,7 @@ fn right(head: &str) -> Option<Vec<u8>> {
 
 fn seed(server: &Server, path: &str, layout: Arc<Layout>) -> WebSeed {
     let url = format!("http://{}{path}", server.address);
-    WebSeed::new(WebClient::new().unwrap(), layout, &url, Arc::new(|_| Duration::ZERO)).unwrap()
+    WebSeed::new(WebClient::new().unwrap(), layout, &url).unwrap()
 }
 
 /// What a fetch of bytes 30 to 50 of a single file brings from a server that answers so.
@@ -84,20 +84,14 @@ fn struck(outcome: Result<Bytes, FetchError>) -> String {
 #[tokio::test]
 async fn ranges_over_files_are_put_together() {
     let server = http("127.0.0.1", right).await.unwrap();
-    let arrived = Arc::new(AtomicUsize::new(0));
-    let metered = arrived.clone();
-    let meter: Meter = Arc::new(move |bytes| {
-        metered.fetch_add(bytes, SeqCst);
-        Duration::from_micros(1)
-    });
     let url = format!("http://{}/files", server.address);
-    let seed = WebSeed::new(WebClient::new().unwrap(), folder(), &url, meter).unwrap();
+    let seed = WebSeed::new(WebClient::new().unwrap(), folder(), &url).unwrap();
     let mut all = Vec::new();
     for piece in 0..4 {
-        all.extend_from_slice(&seed.fetch_pieces(piece..piece + 1).await.unwrap());
+        let start = seed.position(piece);
+        all.extend_from_slice(&seed.fetch(start..(start + 32).min(100)).await.unwrap());
     }
     assert_eq!(all, payload());
-    assert_eq!(arrived.load(SeqCst), 100);
     assert_eq!(seed.fetch(39..41).await.unwrap(), payload()[39..41]);
     assert_eq!(one(right).await.unwrap(), payload()[30..50]);
 }
@@ -207,8 +201,6 @@ async fn nothing_is_asked_of_a_server_for_what_is_not_there() {
         assert!(matches!(seed.fetch(range).await, Err(FetchError::Range { size: 100, .. })));
     }
     #[expect(clippy::reversed_empty_ranges, reason = "a caller's mistake")]
-    let backwards = seed.fetch_pieces(3..1).await;
+    let backwards = seed.fetch(30..10).await;
     assert!(matches!(backwards, Err(FetchError::Range { .. })));
-    seed.strike("its bytes do not verify");
-    assert_eq!(struck(seed.fetch(0..1).await), "its bytes do not verify");
 }
