@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
+use glob::Pattern;
 
 use super::{AdminArgs, ConfigArgs, StateArgs};
 
@@ -128,6 +129,7 @@ pub(crate) struct Share {
 Examples:
   skep get dataset -t hub.example:6969
   skep get dataset -o ~/data --no-seed
+  skep get dataset --files '*.csv' --files images
   skep get 'magnet:?xt=urn:btih:…' --seed-ratio 2
   skep get dataset.torrent -t udp://tracker.example:1337 --seed-for 2h
   skep get dataset --no-seed --json | jq -r .path
@@ -145,6 +147,11 @@ pub(crate) struct Get {
     /// Folder to put everything into [default: the working directory]
     #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) output: Option<PathBuf>,
+
+    /// Fetch only files whose path in the torrent, or a folder of it, matches: `*` is any text, `?` any letter, [abc] one
+    /// of these. Repeat it for several; without it a later `get` fetches the rest
+    #[arg(long, value_name = "GLOB", value_parser = glob)]
+    pub(crate) files: Vec<Pattern>,
 
     /// Exit as soon as everything is there
     #[arg(long, conflicts_with_all = ["seed_for", "seed_ratio"])]
@@ -223,6 +230,10 @@ const SPAN_SECS_MAX: f64 = 3650.0 * 86_400.0;
 
 /// The highest rate that may be named, in bytes a second: a terabyte, above which there is no limit.
 const RATE_MAX: f64 = 1e12;
+
+fn glob(text: &str) -> Result<Pattern, String> {
+    Pattern::new(text).map_err(|error| format!("{} at letter {}", error.msg, error.pos + 1))
+}
 
 fn ratio(text: &str) -> Result<f64, String> {
     let ratio = text.parse::<f64>().ok().filter(|ratio| (0.0..=1e6).contains(ratio));

@@ -1,3 +1,4 @@
+mod files;
 mod find;
 
 use std::collections::HashSet;
@@ -43,7 +44,8 @@ pub(super) async fn run(args: &Get, env: &mut Env) -> Outcome {
     let mut watch = Watch::new(&node, until, args.json, env);
     found.iter().for_each(|(what, found)| watch.expect(what, &found.name));
     let (sender, openings) = mpsc::channel(1);
-    let opening = tokio::spawn(open_all(node.clone(), found, folder, sender)).abort_handle();
+    let files = files::files(&args.files);
+    let opening = tokio::spawn(open_all(node.clone(), found, folder, files, sender)).abort_handle();
     let (watched, interrupted) = tokio::select! {
         watched = watch.run(openings, env) => (watched, false),
         () = stop.next() => (Ok(()), true),
@@ -87,14 +89,20 @@ async fn find_all(
 }
 
 /// Begins to fetch one after another: looking at what is there already is work for the disk.
-async fn open_all(node: Node, all: Vec<(String, Found)>, folder: PathBuf, openings: mpsc::Sender<Opening>) {
+async fn open_all(
+    node: Node,
+    all: Vec<(String, Found)>,
+    folder: PathBuf,
+    files: Files,
+    openings: mpsc::Sender<Opening>,
+) {
     for (at, (_, Found { source, tiers, peers, .. })) in all.into_iter().enumerate() {
         let opened = match source {
             Source::Torrent(torrent) => {
-                node.fetch(torrent, &folder, Files::All).await.map_err(|problem| problem.to_string())
+                node.fetch(torrent, &folder, files.clone()).await.map_err(|problem| problem.to_string())
             }
             Source::Hash(hash) => {
-                node.fetch_described(hash, &folder, Files::All);
+                node.fetch_described(hash, &folder, files.clone());
                 Ok(hash)
             }
         };
