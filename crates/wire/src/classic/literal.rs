@@ -145,7 +145,16 @@ impl Reader<'_> {
             Some(b'n') => ('\n', 2),
             Some(b't') => ('\t', 2),
             Some(b'r') => ('\r', 2),
-            Some(b'0') => ('\0', 2),
+            Some(b'a') => ('\u{7}', 2),
+            Some(b'b') => ('\u{8}', 2),
+            Some(b'v') => ('\u{b}', 2),
+            Some(b'f') => ('\u{c}', 2),
+            Some(b'0'..=b'7') => {
+                let octal = rest.bytes().skip(1).take(3).take_while(|byte| matches!(byte, b'0'..=b'7'));
+                let (code, len) =
+                    octal.fold((0, 1), |(code, len), digit| (code * 8 + u32::from(digit - b'0'), len + 1));
+                (char::from_u32(code).ok_or_else(|| self.wrong("an escape that stands for a letter"))?, len)
+            }
             Some(quoted @ (b'\\' | b'\'' | b'"')) => (char::from(*quoted), 2),
             Some(b'\n') => {
                 self.at += 2;
@@ -157,7 +166,9 @@ impl Reader<'_> {
                     b'u' => 6,
                     _ => 10,
                 };
-                let code = rest.get(2..len).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+                let digits =
+                    rest.get(2..len).filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()));
+                let code = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
                 let letter = code.and_then(char::from_u32);
                 (letter.ok_or_else(|| self.wrong("an escape that stands for a letter"))?, len)
             }
@@ -201,11 +212,22 @@ pub(super) fn write_text(text: &str, out: &mut String) {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             _ if letter == quote => out.extend(['\\', letter]),
-            _ if letter.is_control() => out.push_str(&format!("\\x{:02x}", u32::from(letter))),
-            _ => out.push(letter),
+            _ if is_shown(letter) => out.push(letter),
+            ..='\u{ff}' => out.push_str(&format!("\\x{:02x}", u32::from(letter))),
+            ..='\u{ffff}' => out.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            _ => out.push_str(&format!("\\U{:08x}", u32::from(letter))),
         }
     }
     out.push(quote);
+}
+
+/// Whether the standard library, which goes by the Unicode categories that Python goes by, shows `letter` as it is. It
+/// escapes a mark that has nothing to stand on: hence the `a`.
+fn is_shown(letter: char) -> bool {
+    let mut pair = [b'a'; 5];
+    let len = 1 + letter.encode_utf8(&mut pair[1..]).len();
+    matches!(letter, '\'' | '"')
+        || std::str::from_utf8(&pair[..len]).is_ok_and(|pair| pair.escape_debug().count() == 2)
 }
 
 #[cfg(test)]
@@ -227,6 +249,8 @@ mod tests {
             (" [ -7 , 'a' ,\n\"b\" ] ", List(vec![Integer(-7), text("a"), text("b")])),
             ("{0: 'ff', 1: 'ee'}", Dict(vec![(Integer(0), text("ff")), (Integer(1), text("ee"))])),
             ("[None, True]", List(vec![Word("None"), Word("True")])),
+            (r#"'\0\07\1012\a\b\v\f\xff\'\"'"#, text("\0\u{7}A2\u{7}\u{8}\u{b}\u{c}ÿ'\"")),
+            ("'a\\\nb'", text("ab")),
             (r#"'it\'s \x41\u00e9\U0001f41d \\ \"'"#, text("it's Aé🐝 \\ \"")),
             ("'größe'", text("größe")),
         ] {
@@ -244,6 +268,8 @@ mod tests {
             ("'a", "byte 2 of the literal `` is not the end of the string"),
             (r"'\q'", r"byte 1 of the literal `\\q\'` is not an escape that Python has"),
             (r"'\ud800'", r"byte 1 of the literal `\\ud800\'` is not an escape that stands for a letter"),
+            (r"'\x+f'", r"byte 1 of the literal `\\x+f\'` is not an escape that stands for a letter"),
+            (r"'\u12'", r"byte 1 of the literal `\\u12\'` is not an escape that stands for a letter"),
             (
                 "__import__('os')",
                 "byte 0 of the literal `__import__(\\'os\\')` is not a list, a dict, a tuple, an integer or a string",
@@ -266,6 +292,9 @@ mod tests {
             ("it's", "\"it's\""),
             ("both ' and \"", "'both \\' and \"'"),
             ("back\\slash\n\u{7}", "'back\\\\slash\\n\\x07'"),
+            ("\0\x7f\u{a0}\u{ad}", r"'\x00\x7f\xa0\xad'"),
+            ("e\u{301} — größe 日本 🐝", "'e\u{301} — größe 日本 🐝'"),
+            ("gpj\u{202e}\u{2028}\u{e000}\u{e0001}", r"'gpj\u202e\u2028\ue000\U000e0001'"),
         ] {
             let mut out = String::new();
             write_text(letters, &mut out);
