@@ -3,6 +3,9 @@
 use wire::classic::transfer::{self, Opening};
 use wire::classic::{NAMES_MAX, Scanner, beacon, chunklist, index, literal, token};
 
+/// What a holder takes in a reply at most: a name of which each byte may be escaped, an address, a port and a size.
+const ROW_BYTES_MAX: usize = 6 * 255 + 150;
+
 /// What is read is written so that it reads the same; what is complete is complete wherever it is cut.
 ///
 /// # Panics
@@ -20,11 +23,16 @@ pub fn classic_token(data: &[u8]) {
     if let Ok(reply) = token::decode_reply(data) {
         let mut out = Vec::new();
         token::encode(&reply, &mut out);
-        if let token::Reply::Peers { .. } = reply {
-            assert!(out.len() <= token::REPLY_BYTES_MAX);
-            assert!(token::decode_reply(&out).is_ok());
-        } else {
-            assert_eq!(token::decode_reply(&out), Ok(reply));
+        match (reply, token::decode_reply(&out)) {
+            (
+                token::Reply::Peers { rows, total_parts },
+                Ok(token::Reply::Peers { rows: told, total_parts: of }),
+            ) => {
+                assert!(out.len() <= token::REPLY_BYTES_MAX);
+                assert!(total_parts == of && told[..] == rows[..told.len()]);
+                assert!(told.len() == rows.len() || out.len() > token::REPLY_BYTES_MAX - ROW_BYTES_MAX);
+            }
+            (reply, again) => assert_eq!(again, Ok(reply)),
         }
     }
 }
@@ -38,13 +46,23 @@ pub fn classic_index(data: &[u8]) {
     if let Ok(request) = index::decode(data) {
         let mut out = Vec::new();
         index::encode_request(&request, &mut out);
-        assert!(index::decode(&out).is_ok());
+        assert_eq!(index::decode(&out), Ok(request));
         assert_eq!(out.iter().filter(|&&byte| byte == b'\n').count(), 1, "a request is a line");
     }
     if let Ok(reply) = index::decode_reply(data) {
         let mut out = Vec::new();
         index::encode(&reply, &mut out);
-        assert!(index::decode_reply(&out).is_ok());
+        match (reply, index::decode_reply(&out)) {
+            (
+                index::Reply::Found { filename, rows },
+                Ok(index::Reply::Found { filename: of, rows: told }),
+            ) => {
+                assert!(out.len() <= index::REPLY_BYTES_MAX);
+                assert!(filename == of && told[..] == rows[..told.len()]);
+                assert!(told.len() == rows.len() || out.len() > index::REPLY_BYTES_MAX - ROW_BYTES_MAX);
+            }
+            (reply, again) => assert_eq!(again, Ok(reply)),
+        }
         assert_eq!(out.iter().filter(|&&byte| byte == b'\n').count(), 1, "a reply is a line");
     }
 }
@@ -61,11 +79,12 @@ pub fn classic_chunklist(data: &[u8]) {
     if let Ok(request) = chunklist::decode(data) {
         let mut out = Vec::new();
         chunklist::encode_request(&request, &mut out);
-        assert!(chunklist::decode(&out).is_ok());
+        assert_eq!(chunklist::decode(&out), Ok(request));
     }
     if let Ok(seeders) = chunklist::decode_seeders(data) {
         let mut out = Vec::new();
         chunklist::encode_seeders(&seeders, &mut out);
+        assert!(out.len() <= chunklist::REPLY_BYTES_MAX);
         let read = chunklist::decode_seeders(&out);
         assert!(read.is_ok_and(|read| read[..] == seeders[..read.len()]));
     }

@@ -2,12 +2,11 @@
 //!
 //! A peer is its source address and the port it names: the port that a datagram comes from is another one each time.
 
-use std::net::IpAddr;
-
+use serde_json::Value;
 use swarm::{Endpoint, Port};
 
 use super::json::{Object, number, write_rows, write_text};
-use super::token::{address, file_name};
+use super::{REQUEST_BYTES_MAX, address, file_name, usable};
 use crate::Malformed;
 
 /// What a client's one `recv` takes.
@@ -54,7 +53,7 @@ pub fn decode(bytes: &[u8]) -> Result<Request, Malformed> {
             filename: file_name(object.text(&["filename"])?)?,
             port: object.port("port")?,
         }),
-        "REQUEST" => Ok(Request::Request { filename: object.text(&["filename"])?.to_owned() }),
+        "REQUEST" => Ok(Request::Request { filename: file_name(object.text(&["filename"])?)? }),
         "HEARTBEAT" => Ok(Request::Heartbeat { port: object.port("port")? }),
         "EXIT" => Ok(Request::Exit { port: object.port("port")? }),
         other => {
@@ -67,7 +66,7 @@ pub fn decode(bytes: &[u8]) -> Result<Request, Malformed> {
 pub fn encode(holders: impl IntoIterator<Item = Endpoint>, out: &mut Vec<u8>) {
     let bytes_max = out.len() + REPLY_BYTES_MAX;
     out.push(b'[');
-    write_rows(holders, bytes_max, "]", out, |holder, out| {
+    write_rows(holders, bytes_max, ", ", "]", out, |holder, out| {
         out.extend_from_slice(format!("[\"{}\", {}]", holder.ip(), holder.port().get()).as_bytes());
     });
 }
@@ -97,13 +96,17 @@ pub fn encode_request(request: &Request, out: &mut Vec<u8>) {
 /// It is no list of addresses and ports.
 pub fn decode_reply(bytes: &[u8]) -> Result<Vec<Endpoint>, Malformed> {
     let wrong = || Malformed::found("the reply", bytes, "a list of addresses and ports");
-    let rows: Vec<(String, serde_json::Value)> = serde_json::from_slice(bytes).map_err(|_| wrong())?;
-    let endpoint = |(ip, port): (String, serde_json::Value)| {
-        let ip: IpAddr = address(&ip)?;
-        let port = number(&port).and_then(|port| u16::try_from(port).ok()).and_then(Port::new);
-        Ok(Endpoint::new(ip, port.ok_or_else(wrong)?))
-    };
-    rows.into_iter().map(endpoint).collect()
+    if bytes.len() > REQUEST_BYTES_MAX {
+        return Err(wrong());
+    }
+    let rows: Vec<Value> = serde_json::from_slice(bytes).map_err(|_| wrong())?;
+    usable(rows.iter().map(|row| match row.as_array().map(Vec::as_slice) {
+        Some([Value::String(ip), port]) => {
+            let port = number(port).and_then(|port| u16::try_from(port).ok()).and_then(Port::new);
+            Ok(Endpoint::new(address(ip)?, port.ok_or_else(wrong)?))
+        }
+        _ => Err(wrong()),
+    }))
 }
 
 #[cfg(test)]
@@ -160,9 +163,26 @@ mod tests {
     }
 
     #[test]
+    fn another_trackers_list_is_read_as_far_as_it_can_be_used() {
+        let list = br#"[["10.0.0.5", 0], ["host", 1], ["10.0.0.9", "6002"], 7]"#;
+        assert_eq!(decode_reply(list).unwrap(), [holder(9, 6002)]);
+        for (list, expected) in [
+            (&br#"[["host", 1]]"#[..], "the address `host` is not an IP address"),
+            (b"{}", "the reply `{}` is not a list of addresses and ports"),
+            (b"[[]]", "the reply `[[]]` is not a list of addresses and ports"),
+        ] {
+            assert_eq!(decode_reply(list).unwrap_err().reason(), expected);
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_told() {
         for (bytes, expected) in [
             (&b"hello"[..], "the message `hello` is not a JSON object"),
+            (
+                br#"{"action":"REQUEST","filename":"../a"}"#,
+                "the file name `../a` is a path: give the name of a file alone",
+            ),
             (br#"{"action":"SHOUT"}"#, "\"action\" `SHOUT` is not REGISTER, REQUEST, HEARTBEAT or EXIT"),
             (br#"{"action":"EXIT","port":0}"#, "\"port\" `0` is not a number from 1 to 65535"),
             (

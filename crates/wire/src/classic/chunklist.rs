@@ -3,16 +3,18 @@
 use std::net::IpAddr;
 
 use swarm::Port;
+use swarm::directory::CHUNK_LIST_BYTES_MAX;
 
 use super::literal::{Literal, literal, write_text};
-use super::token::{address, file_name};
+use super::{address, digits, file_name, usable};
 use crate::Malformed;
 
 /// Bytes of a chunk; a file's last one may have fewer.
 pub const CHUNK_BYTES: u64 = 512 << 10;
 
-/// The longest datagram, in bytes.
-pub const DATAGRAM_BYTES_MAX: usize = 65_507;
+/// What is written in one answer at most. How much clients ask of one `recv` is nowhere said; but a literal that is cut
+/// is lost as a whole, while seeders that are left out come another time.
+pub const REPLY_BYTES_MAX: usize = 8_192;
 
 /// What a client says to the tracker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,36 +59,36 @@ pub struct Seeder {
     pub size: u64,
 }
 
-/// Reads a datagram. Blanks around fields do not matter.
+/// Reads a datagram. Blanks around fields do not matter. A name may have semicolons in it: it is what the verb in front
+/// and the fields behind leave.
 ///
 /// # Errors
 /// It is none of this dialect, or a field is missing or out of range. Such a datagram is not answered.
 pub fn decode(bytes: &[u8]) -> Result<Request, Malformed> {
     let text = std::str::from_utf8(bytes).map_err(|_| Malformed::found("the datagram", bytes, "UTF-8"))?;
-    let mut fields = text.split(';').map(str::trim);
-    let verb = fields.next().unwrap_or_default();
-    let mut field = |what: &str| {
-        fields.next().ok_or_else(|| Malformed::new(format!("`{verb}` has no {what} behind its semicolons")))
-    };
+    let (verb, rest) = text.split_once(';').unwrap_or((text, ""));
+    let (verb, rest) = (verb.trim(), rest.trim());
     match verb {
         "register" => {
-            let name = file_name(field("name")?)?;
-            // Programs behind a network's edge state what they see: a host's name, or nothing.
-            let ip = field("address")?.parse().ok();
-            let port = field("port")?;
-            let size = field("size")?;
+            let mut fields = rest.rsplitn(4, ';').map(str::trim);
+            let (Some(size), Some(port), Some(ip), Some(name)) =
+                (fields.next(), fields.next(), fields.next(), fields.next())
+            else {
+                let expected = "`register; <name>; <ip>; <port>; <size>`";
+                return Err(Malformed::found("the datagram", bytes, expected));
+            };
+            let wrong_size = || Malformed::found("the size", size.as_bytes(), "a number from 0");
             Ok(Request::Register {
-                name,
-                ip,
+                name: file_name(name)?,
+                // Programs behind a network's edge state what they see: a host's name, or nothing.
+                ip: ip.parse().ok(),
                 port: read_port(port)?,
-                size: size
-                    .parse()
-                    .map_err(|_| Malformed::found("the size", size.as_bytes(), "a number from 0"))?,
+                size: digits(size).ok_or_else(wrong_size)?,
             })
         }
         "list_seeder" => Ok(Request::ListSeeder),
-        "get_chunk_list" => Ok(Request::GetChunkList { name: field("name")?.to_owned() }),
-        "heartbeat" => Ok(Request::Heartbeat { name: field("name")?.to_owned() }),
+        "get_chunk_list" => Ok(Request::GetChunkList { name: file_name(rest)? }),
+        "heartbeat" => Ok(Request::Heartbeat { name: file_name(rest)? }),
         other => {
             let expected = "register, list_seeder, get_chunk_list or heartbeat";
             Err(Malformed::found("the verb", other.as_bytes(), expected))
@@ -94,7 +96,7 @@ pub fn decode(bytes: &[u8]) -> Result<Request, Malformed> {
     }
 }
 
-/// Appends a datagram.
+/// Appends a datagram. A name's outer blanks are lost with those around it.
 pub fn encode_request(request: &Request, out: &mut Vec<u8>) {
     let text = match request {
         Request::Register { name, ip, port, size } => {
@@ -127,7 +129,7 @@ pub fn decode_call(bytes: &[u8]) -> Result<Port, Malformed> {
     read_port(port.trim())
 }
 
-/// Appends the answer to [`Request::ListSeeder`]: as many of `seeders` as fit a datagram.
+/// Appends the answer to [`Request::ListSeeder`]: as many of `seeders` as fit [`REPLY_BYTES_MAX`] bytes.
 pub fn encode_seeders<'a>(seeders: impl IntoIterator<Item = &'a Seeder>, out: &mut Vec<u8>) {
     let mut text = String::from("[");
     for seeder in seeders {
@@ -139,7 +141,7 @@ pub fn encode_seeders<'a>(seeders: impl IntoIterator<Item = &'a Seeder>, out: &m
         write_text(&seeder.name, &mut text);
         let Seeder { ip, port, chunk_list_port, size, .. } = seeder;
         text.push_str(&format!(", '{ip}', {}, {}, {size})", port.get(), chunk_list_port.get()));
-        if text.len() >= DATAGRAM_BYTES_MAX {
+        if text.len() >= REPLY_BYTES_MAX {
             text.truncate(before);
             break;
         }
@@ -156,37 +158,38 @@ pub fn decode_seeders(bytes: &[u8]) -> Result<Vec<Seeder>, Malformed> {
     let wrong = || Malformed::found("the answer", bytes, "a list of seeders");
     let text = std::str::from_utf8(bytes).map_err(|_| wrong())?;
     let Literal::List(rows) = literal(text)? else { return Err(wrong()) };
-    let port = |number: &i64| u16::try_from(*number).ok().and_then(Port::new).ok_or_else(wrong);
-    let seeder = |row: Literal| match row {
+    // Whoever kept the fields of a datagram as they came lists its numbers as strings.
+    let number = |literal: &Literal| match literal {
+        Literal::Integer(number) => u64::try_from(*number).map_err(|_| wrong()),
+        Literal::Text(text) => digits(text).ok_or_else(wrong),
+        _ => Err(wrong()),
+    };
+    let port = |literal: &Literal| read_port(&number(literal)?.to_string());
+    let seeder = |row| match row {
         Literal::List(fields) => match &fields[..] {
-            [
-                Literal::Text(name),
-                Literal::Text(ip),
-                Literal::Integer(at),
-                Literal::Integer(list),
-                Literal::Integer(size),
-            ] => Ok(Seeder {
+            [Literal::Text(name), Literal::Text(ip), at, list, size] => Ok(Seeder {
                 name: file_name(name)?,
                 ip: address(ip)?,
                 port: port(at)?,
                 chunk_list_port: port(list)?,
-                size: u64::try_from(*size).map_err(|_| wrong())?,
+                size: number(size)?,
             }),
             _ => Err(wrong()),
         },
         _ => Err(wrong()),
     };
-    rows.into_iter().map(seeder).collect()
+    usable(rows.into_iter().map(seeder))
 }
-
-/// The most chunks of a file: half a terabyte.
-pub const CHUNKS_MAX: usize = 1 << 20;
 
 /// Reads a chunk list: the SHA-256 of each chunk in order, out of a list or out of a dict from 0 on.
 ///
 /// # Errors
-/// It is none, a chunk is missing, or a hash has not 64 hexadecimal digits.
+/// It is none, is longer than [`CHUNK_LIST_BYTES_MAX`], a chunk is missing, or a hash has not 64 hexadecimal digits.
 pub fn decode_chunks(bytes: &[u8]) -> Result<Vec<[u8; 32]>, Malformed> {
+    if bytes.len() > CHUNK_LIST_BYTES_MAX {
+        let expected = format!("at most {CHUNK_LIST_BYTES_MAX} bytes long");
+        return Err(Malformed::found("the chunk list", bytes, &expected));
+    }
     let text = std::str::from_utf8(bytes).map_err(|_| Malformed::found("the chunk list", bytes, "UTF-8"))?;
     let hashes: Vec<Literal> = match literal(text)? {
         Literal::List(hashes) => hashes,
@@ -203,9 +206,6 @@ pub fn decode_chunks(bytes: &[u8]) -> Result<Vec<[u8; 32]>, Malformed> {
         }
         _ => return Err(Malformed::found("the chunk list", bytes, "a list or a dict")),
     };
-    if hashes.len() > CHUNKS_MAX {
-        return Err(Malformed::new(format!("the chunk list has more than {CHUNKS_MAX} chunks")));
-    }
     hashes.into_iter().map(|hash| hash_of(&hash)).collect()
 }
 
@@ -225,7 +225,7 @@ fn hash_of(literal: &Literal) -> Result<[u8; 32], Malformed> {
         return Err(Malformed::new("a chunk's hash is no string"));
     };
     let wrong = || Malformed::found("the hash", hex.as_bytes(), "64 hexadecimal digits");
-    if hex.len() != 64 || !hex.is_ascii() {
+    if hex.len() != 64 || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return Err(wrong());
     }
     let mut hash = [0; 32];
@@ -236,7 +236,7 @@ fn hash_of(literal: &Literal) -> Result<[u8; 32], Malformed> {
 }
 
 fn read_port(text: &str) -> Result<Port, Malformed> {
-    let port = text.parse().ok().and_then(Port::new);
+    let port = digits(text).and_then(|port| u16::try_from(port).ok()).and_then(Port::new);
     port.ok_or_else(|| Malformed::found("the port", text.as_bytes(), "a number from 1 to 65535"))
 }
 
@@ -271,6 +271,35 @@ mod tests {
     }
 
     #[test]
+    fn what_we_send_is_as_the_dialect_has_it() {
+        let register = Request::Register {
+            name: "a;b".into(),
+            ip: Some([10, 0, 0, 5].into()),
+            port: port(6001),
+            size: 4_096,
+        };
+        for (request, bytes) in [
+            (register, "register; a;b; 10.0.0.5; 6001; 4096"),
+            (Request::ListSeeder, "list_seeder"),
+            (Request::GetChunkList { name: "a;b".into() }, "get_chunk_list;a;b"),
+            (Request::Heartbeat { name: "a;b".into() }, "heartbeat;a;b"),
+        ] {
+            let mut out = Vec::new();
+            encode_request(&request, &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), bytes);
+            assert_eq!(decode(&out), Ok(request), "a semicolon in a name is no new field");
+        }
+    }
+
+    #[test]
+    fn a_stated_address_may_be_no_address() {
+        for bytes in ["register; a; localhost; 1; 2", "register; a; ; 1; 2"] {
+            let expected = Request::Register { name: "a".into(), ip: None, port: port(1), size: 2 };
+            assert_eq!(decode(bytes.as_bytes()), Ok(expected));
+        }
+    }
+
+    #[test]
     fn answers_are_as_clients_read_them() {
         let mut out = Vec::new();
         encode_call(port(5556), &mut out);
@@ -299,9 +328,34 @@ mod tests {
         let many: Vec<Seeder> = (0..5_000).map(|n| seeder(&format!("seeder {n}"))).collect();
         let mut out = Vec::new();
         encode_seeders(&many, &mut out);
-        assert!(out.len() <= DATAGRAM_BYTES_MAX);
+        assert!((REPLY_BYTES_MAX - 60..=REPLY_BYTES_MAX).contains(&out.len()), "{}", out.len());
         let told = decode_seeders(&out).unwrap();
-        assert!(told.len() > 1_000 && told[..] == many[..told.len()]);
+        assert!(told.len() > 100 && told[..] == many[..told.len()]);
+    }
+
+    #[test]
+    fn another_trackers_list_is_read_as_far_as_it_can_be_used() {
+        let answer = "[('a', 'nowhere', 6001, 5557, 1), ('b', '10.0.0.5', '6001', '5557', '9'), ('c', '10.0.0.5', 0, 1, 1)]";
+        let b = Seeder {
+            name: "b".into(),
+            ip: [10, 0, 0, 5].into(),
+            port: port(6001),
+            chunk_list_port: port(5557),
+            size: 9,
+        };
+        assert_eq!(decode_seeders(answer.as_bytes()), Ok(vec![b]));
+        for (answer, expected) in [
+            ("[('a', 'nowhere', 1, 1, 1)]", "the address `nowhere` is not an IP address"),
+            ("[('a', '10.0.0.5', 70000, 1, 1)]", "the port `70000` is not a number from 1 to 65535"),
+            (
+                "[('../a', '10.0.0.5', 1, 1, 1)]",
+                "the file name `../a` is a path: give the name of a file alone",
+            ),
+            ("[1]", "the answer `[1]` is not a list of seeders"),
+            ("{}", "the answer `{}` is not a list of seeders"),
+        ] {
+            assert_eq!(decode_seeders(answer.as_bytes()).unwrap_err().reason(), expected);
+        }
     }
 
     #[test]
@@ -327,13 +381,27 @@ mod tests {
         ] {
             assert_eq!(decode_chunks(text.as_bytes()).unwrap_err().reason(), expected);
         }
+        let signs = format!("['{}']", "+f".repeat(32));
+        assert!(
+            decode_chunks(signs.as_bytes()).unwrap_err().reason().ends_with("is not 64 hexadecimal digits")
+        );
+        let long = [b"[".to_vec(), vec![b' '; CHUNK_LIST_BYTES_MAX]].concat();
+        let fault = decode_chunks(&long).unwrap_err();
+        assert!(fault.reason().ends_with("…` is not at most 1048576 bytes long"), "{fault}");
     }
 
     #[test]
     fn what_is_wrong_is_told() {
         for (bytes, expected) in [
             ("hello; you", "the verb `hello` is not register, list_seeder, get_chunk_list or heartbeat"),
-            ("heartbeat", "`heartbeat` has no name behind its semicolons"),
+            ("heartbeat", "the file name `` has no characters"),
+            ("get_chunk_list;../a", "the file name `../a` is a path: give the name of a file alone"),
+            ("heartbeat;a\0", r"the file name `a\0` has control characters"),
+            (
+                "register; a; 10.0.0.1; 1",
+                "the datagram `register; a; 10.0.0.1; 1` is not `register; <name>; <ip>; <port>; <size>`",
+            ),
+            ("register; a; 10.0.0.1; +1; 1", "the port `+1` is not a number from 1 to 65535"),
             ("register; a; 10.0.0.1; 70000; 1", "the port `70000` is not a number from 1 to 65535"),
             ("register; a; 10.0.0.1; 1; -1", "the size `-1` is not a number from 0"),
             ("register; a/b; x; 1; 1", "the file name `a/b` is a path: give the name of a file alone"),

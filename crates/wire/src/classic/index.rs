@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use swarm::Port;
 
 use super::json::{Object, write_rows, write_text};
-use super::token::{address, file_name};
+use super::{address, file_name, peer_name, usable};
 use crate::Malformed;
 
 /// What is written in one reply at most: clients read a line, most of them with one `recv`.
@@ -86,7 +86,7 @@ pub enum Reply {
 /// It is none, something is missing or out of range, or a name is a path.
 pub fn decode(bytes: &[u8]) -> Result<Request, Malformed> {
     let object = Object::decode(bytes)?;
-    let username = || object.text(USERS).map(str::to_owned);
+    let username = || peer_name(object.text(USERS)?);
     match object.text(VERBS)? {
         "register" => {
             let files = object.names("files")?.into_iter();
@@ -98,8 +98,8 @@ pub fn decode(bytes: &[u8]) -> Result<Request, Malformed> {
             })
         }
         "search" => Ok(Request::Search {
-            username: object.maybe_text(USERS).map(str::to_owned),
-            filename: object.text(FILES)?.to_owned(),
+            username: object.maybe_text(USERS).map(peer_name).transpose()?,
+            filename: file_name(object.text(FILES)?)?,
         }),
         "keep_alive" => Ok(Request::KeepAlive { username: username()? }),
         "exit" => Ok(Request::Exit { username: username()? }),
@@ -120,7 +120,7 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) {
             out.extend_from_slice(format!("{{\"status\":\"{status}\",\"filename\":").as_bytes());
             write_text(filename, out);
             out.extend_from_slice(b",\"peers\":[");
-            write_rows(rows, bytes_max, "]}\n", out, |row, out| {
+            write_rows(rows, bytes_max, ",", "]}\n", out, |row, out| {
                 out.extend_from_slice(b"{\"username\":");
                 write_text(&row.username, out);
                 let rest =
@@ -138,26 +138,36 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) {
 
 /// Appends a request and a newline.
 pub fn encode_request(request: &Request, out: &mut Vec<u8>) {
-    let verb = |verb: &str, username: &str, out: &mut Vec<u8>| {
-        out.extend_from_slice(format!("{{\"command\":\"{verb}\",\"username\":").as_bytes());
-        write_text(username, out);
+    let verb = |verb: &str, username: Option<&String>, out: &mut Vec<u8>| {
+        out.extend_from_slice(format!("{{\"command\":\"{verb}\"").as_bytes());
+        if let Some(username) = username {
+            out.extend_from_slice(b",\"username\":");
+            write_text(username, out);
+        }
     };
     match request {
         Request::Register { username, port, files } => {
-            verb("register", username, out);
-            out.extend_from_slice(format!(",\"port\":{},\"files\":{{", port.get()).as_bytes());
-            write_rows(files, usize::MAX, "}", out, |(name, size), out| {
-                write_text(name, out);
-                out.extend_from_slice(format!(":{}", size.unwrap_or(0)).as_bytes());
-            });
+            verb("register", Some(username), out);
+            out.extend_from_slice(format!(",\"port\":{},\"files\":", port.get()).as_bytes());
+            if files.iter().all(|(_, size)| size.is_none()) {
+                out.push(b'[');
+                write_rows(files, usize::MAX, ",", "]", out, |(name, _), out| write_text(name, out));
+            } else {
+                out.push(b'{');
+                write_rows(files, usize::MAX, ",", "}", out, |(name, size), out| {
+                    write_text(name, out);
+                    let size = size.map_or_else(|| "null".to_owned(), |size| size.to_string());
+                    out.extend_from_slice(format!(":{size}").as_bytes());
+                });
+            }
         }
         Request::Search { username, filename } => {
-            verb("search", username.as_deref().unwrap_or_default(), out);
+            verb("search", username.as_ref(), out);
             out.extend_from_slice(b",\"filename\":");
             write_text(filename, out);
         }
-        Request::KeepAlive { username } => verb("keep_alive", username, out),
-        Request::Exit { username } => verb("exit", username, out),
+        Request::KeepAlive { username } => verb("keep_alive", Some(username), out),
+        Request::Exit { username } => verb("exit", Some(username), out),
     }
     out.extend_from_slice(b"}\n");
 }
@@ -177,14 +187,14 @@ pub fn decode_reply(bytes: &[u8]) -> Result<Reply, Malformed> {
             Some(filename) => {
                 let row = |row: Object| {
                     Ok(Row {
-                        username: row.maybe_text(USERS).unwrap_or_default().to_owned(),
+                        username: peer_name(row.text(USERS)?)?,
                         ip: address(row.text(&["ip"])?)?,
                         port: row.port("port")?,
                         size: row.maybe_number("size")?.unwrap_or(0),
                     })
                 };
-                let rows = object.list("peers")?.into_iter().map(row).collect::<Result<_, _>>()?;
-                Ok(Reply::Found { filename: filename.to_owned(), rows })
+                let filename = file_name(filename)?;
+                Ok(Reply::Found { filename, rows: usable(object.list("peers")?.map(|listed| row(listed?)))? })
             }
         },
         other => Err(Malformed::found("\"status\"", other.as_bytes(), "ok, not_found or error")),
@@ -235,6 +245,26 @@ mod tests {
                 "{\"command\":\"register\",\"username\":\"ann\",\"port\":6001,\"files\":{\"a\":3}}\n",
             ),
             (
+                Request::Register {
+                    username: "ann".into(),
+                    port: port(6001),
+                    files: vec![("a".into(), None), ("b".into(), None)],
+                },
+                "{\"command\":\"register\",\"username\":\"ann\",\"port\":6001,\"files\":[\"a\",\"b\"]}\n",
+            ),
+            (
+                Request::Register {
+                    username: "ann".into(),
+                    port: port(6001),
+                    files: vec![("a".into(), None), ("b".into(), Some(0))],
+                },
+                "{\"command\":\"register\",\"username\":\"ann\",\"port\":6001,\"files\":{\"a\":null,\"b\":0}}\n",
+            ),
+            (
+                Request::Search { username: None, filename: "a".into() },
+                "{\"command\":\"search\",\"filename\":\"a\"}\n",
+            ),
+            (
                 Request::Search { username: Some("ann".into()), filename: "a".into() },
                 "{\"command\":\"search\",\"username\":\"ann\",\"filename\":\"a\"}\n",
             ),
@@ -277,11 +307,35 @@ mod tests {
     }
 
     #[test]
+    fn a_reply_keeps_to_its_bound() {
+        let row = |n: u32| Row {
+            username: format!("user {n}"),
+            ip: [10, 0, 0, 7].into(),
+            port: port(6001),
+            size: 12,
+        };
+        let rows: Vec<_> = (0..1_000).map(row).collect();
+        let mut out = Vec::new();
+        encode(&Reply::Found { filename: "\u{7ff}".repeat(127), rows: rows.clone() }, &mut out);
+        assert!((REPLY_BYTES_MAX - 80..=REPLY_BYTES_MAX).contains(&out.len()), "{}", out.len());
+        let Ok(Reply::Found { rows: told, .. }) = decode_reply(&out) else { panic!("{out:?}") };
+        assert!(told.len() > 50 && told[..] == rows[..told.len()]);
+    }
+
+    #[test]
     fn what_is_wrong_is_told() {
         for (bytes, expected) in [
             (r#"{"username":"ann"}"#, "\"command\" is missing"),
             (r#"{"command":"fly"}"#, "\"command\" `fly` is not register, search, keep_alive or exit"),
             (r#"{"command":"keep_alive"}"#, "\"username\" is missing"),
+            (
+                r#"{"command":"search","file":"../a"}"#,
+                "the file name `../a` is a path: give the name of a file alone",
+            ),
+            (
+                r#"{"command":"exit","name":""}"#,
+                "the peer's name `` is not 1 to 255 bytes long and without control characters",
+            ),
             (
                 r#"{"command":"register","username":"a","port":0,"files":[]}"#,
                 "\"port\" `0` is not a number from 1 to 65535",

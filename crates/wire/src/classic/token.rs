@@ -5,9 +5,9 @@
 use std::net::IpAddr;
 
 use swarm::Port;
-use swarm::directory::FileName;
 
 use super::json::{Object, write_rows, write_text};
+use super::{address, file_name, peer_name, usable};
 use crate::Malformed;
 
 /// What a client's one `recv` takes.
@@ -84,7 +84,7 @@ pub const INVALID_TOKEN: &str = "Invalid token";
 /// It is none, something is missing or out of range, or a name is a path.
 pub fn decode(bytes: &[u8]) -> Result<Request, Malformed> {
     let object = Object::decode(bytes)?;
-    let peer_id = || object.text(&["peer_id"]).map(str::to_owned);
+    let peer_id = || peer_name(object.text(&["peer_id"])?);
     let token = || object.maybe_text(&["token"]).map(str::to_owned);
     match object.text(&["type"])? {
         "AUTH" => Ok(Request::Auth { peer_id: peer_id()? }),
@@ -106,7 +106,7 @@ pub fn decode(bytes: &[u8]) -> Result<Request, Malformed> {
         "PEER_LIST" => Ok(Request::PeerList {
             peer_id: peer_id()?,
             token: token(),
-            file_name: object.text(&["file_name"])?.to_owned(),
+            file_name: file_name(object.text(&["file_name"])?)?,
         }),
         other => Err(Malformed::found("\"type\"", other.as_bytes(), "AUTH, REGISTER or PEER_LIST")),
     }
@@ -125,7 +125,7 @@ pub fn encode(reply: &Reply, out: &mut Vec<u8>) {
             let bytes_max = out.len() + REPLY_BYTES_MAX;
             out.extend_from_slice(b"{\"peers\":[");
             let end = format!("],\"total_parts\":{total_parts}}}");
-            write_rows(rows, bytes_max, &end, out, |row, out| {
+            write_rows(rows, bytes_max, ",", &end, out, |row, out| {
                 out.extend_from_slice(b"{\"peer_id\":");
                 write_text(&row.peer_id, out);
                 out.extend_from_slice(
@@ -159,7 +159,7 @@ pub fn encode_request(request: &Request, out: &mut Vec<u8>) {
             write_text(peer_id, out);
             token(given, out);
             out.extend_from_slice(format!(",\"port\":{},\"files\":{{", port.get()).as_bytes());
-            write_rows(files, usize::MAX, "}", out, |(name, parts), out| {
+            write_rows(files, usize::MAX, ",", "}", out, |(name, parts), out| {
                 write_text(name, out);
                 out.extend_from_slice(format!(":{parts}").as_bytes());
             });
@@ -191,34 +191,24 @@ pub fn decode_reply(bytes: &[u8]) -> Result<Reply, Malformed> {
         None => {
             let row = |row: Object| {
                 Ok(Row {
-                    peer_id: row.text(&["peer_id"])?.to_owned(),
+                    peer_id: peer_name(row.text(&["peer_id"])?)?,
                     ip: address(row.text(&["ip"])?)?,
                     port: row.port("port")?,
                 })
             };
-            let rows = object.list("peers")?.into_iter().map(row).collect::<Result<_, _>>()?;
             let total_parts = object.maybe_number("total_parts")?.unwrap_or(0);
             let total_parts = u32::try_from(total_parts).map_err(|_| {
                 Malformed::new(format!("\"total_parts\" `{total_parts}` is above {}", u32::MAX))
             })?;
+            let rows = usable(object.list("peers")?.map(|listed| row(listed?)))?;
             Ok(Reply::Peers { rows, total_parts })
         }
     }
 }
 
-pub(super) fn file_name(name: &str) -> Result<String, Malformed> {
-    match FileName::new(name) {
-        Ok(name) => Ok(name.as_str().to_owned()),
-        Err(error) => Err(Malformed::new(error.to_string())),
-    }
-}
-
-pub(super) fn address(text: &str) -> Result<IpAddr, Malformed> {
-    text.parse().map_err(|_| Malformed::found("the address", text.as_bytes(), "an IP address"))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::NAMES_MAX;
     use super::*;
 
     fn port(port: u16) -> Port {
@@ -230,7 +220,7 @@ mod tests {
         for (bytes, request) in [
             (&br#"{"type":"AUTH","peer_id":"p1"}"#[..], Request::Auth { peer_id: "p1".into() }),
             (
-                br#"{"type":"REGISTER","peer_id":"p1","token":"token_p1","port":8080,"files":{"document.pdf":5, "video.mp4":20}}"#,
+                br#"{"type":"REGISTER","peer_id":"p1","token":"token_p1","port":8080,"files":{"document.pdf":5,"video.mp4":20}}"#,
                 Request::Register {
                     peer_id: "p1".into(),
                     token: Some("token_p1".into()),
@@ -319,6 +309,55 @@ mod tests {
             "{{\"type\":\"REGISTER\",\"peer_id\":\"p\",\"port\":1,\"files\":{{{}}}}}",
             many.join(",")
         );
-        assert!(decode(many.as_bytes()).is_err());
+        let fault = decode(many.as_bytes()).unwrap_err();
+        assert!(
+            fault.reason().ends_with("is not of 40000 values at most, 10000 names among them"),
+            "{fault}"
+        );
+        let few: Vec<String> = (0..=NAMES_MAX).map(|n| format!("\"{n}\":1")).collect();
+        let few =
+            format!("{{\"type\":\"REGISTER\",\"peer_id\":\"p\",\"port\":1,\"files\":{{{}}}}}", few.join(","));
+        assert_eq!(
+            decode(few.as_bytes()).unwrap_err().reason(),
+            "\"files\" has 10001 names; at most 10000 can be offered at once"
+        );
+    }
+
+    #[test]
+    fn a_wrong_token_is_none() {
+        for token in ["", r#","token":5"#, r#","token":null"#] {
+            let bytes = format!(r#"{{"type":"PEER_LIST","peer_id":"p"{token},"file_name":"a"}}"#);
+            let expected = Request::PeerList { peer_id: "p".into(), token: None, file_name: "a".into() };
+            assert_eq!(decode(bytes.as_bytes()), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn names_are_short_and_harmless_whatever_is_asked() {
+        let auth = |id: &str| decode(format!(r#"{{"type":"AUTH","peer_id":{id}}}"#).as_bytes());
+        let long = format!("\"{}\"", "p".repeat(256));
+        for id in [r#""""#, r#""a\u001b[2J""#, &long] {
+            let fault = auth(id).unwrap_err();
+            assert!(
+                fault.reason().ends_with("is not 1 to 255 bytes long and without control characters"),
+                "{fault}"
+            );
+        }
+        assert!(auth(&long.replacen('p', "", 1)).is_ok());
+        let asked = br#"{"type":"PEER_LIST","peer_id":"p","file_name":"../a"}"#;
+        assert_eq!(
+            decode(asked).unwrap_err().reason(),
+            "the file name `../a` is a path: give the name of a file alone"
+        );
+    }
+
+    #[test]
+    fn another_trackers_list_is_read_as_far_as_it_can_be_used() {
+        let list = r#"{"peers":[{"peer_id":"a","ip":"10.0.0.1","port":0},{"peer_id":"b","ip":"10.0.0.2","port":"8080"},7],"total_parts":"5"}"#;
+        let b = Row { peer_id: "b".into(), ip: [10, 0, 0, 2].into(), port: port(8080) };
+        assert_eq!(decode_reply(list.as_bytes()), Ok(Reply::Peers { rows: vec![b], total_parts: 5 }));
+        let list = r#"{"peers":[{"peer_id":"a","ip":"10.0.0.1","port":0}],"total_parts":5}"#;
+        let fault = decode_reply(list.as_bytes()).unwrap_err();
+        assert_eq!(fault.reason(), "\"port\" `0` is not a number from 1 to 65535");
     }
 }
