@@ -142,7 +142,9 @@ pub fn classic_transfer(data: &[u8]) {
         assert!(used <= data.len());
     }
     let coloured = [b"\x1b[91m", data].concat();
-    assert_eq!(transfer::is_refusal(data), transfer::is_refusal(&coloured), "colours do not matter");
+    if coloured.len() <= transfer::REFUSAL_BYTES_MAX {
+        assert_eq!(transfer::is_refusal(data), transfer::is_refusal(&coloured), "colours do not matter");
+    }
 }
 
 /// An object ends at the same byte whether it comes at once or byte by byte.

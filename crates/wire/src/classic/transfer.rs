@@ -1,9 +1,7 @@
 //! What the peers of the four dialects say to each other, over TCP, a connection a transfer.
 
-use swarm::directory::FileName;
-
-use super::Scanner;
 use super::json::Object;
+use super::{Scanner, digits, file_name};
 use crate::Malformed;
 
 /// Bytes of a part in `token`.
@@ -15,6 +13,9 @@ pub const NOT_FOUND: &[u8] = b"NOT_FOUND";
 /// What a peer says in `beacon` that has not got the file, colours left out.
 pub const FILE_NOT_FOUND: &[u8] = b"ERROR: File not found";
 
+/// The longest answer in bytes that may say that there is no such file.
+pub const REFUSAL_BYTES_MAX: usize = 64;
+
 /// The longest request in bytes: a name, or a name in a JSON object.
 pub const REQUEST_BYTES_MAX: usize = 2_048;
 
@@ -23,14 +24,14 @@ pub const REQUEST_BYTES_MAX: usize = 2_048;
 pub enum Wanted {
     /// A file by its bare name (`token`, `beacon`).
     File(String),
-    /// A part of one (`token`): `<name>.part<N>`.
+    /// A part of one (`token`): `<name>.part<N>`; or a file of just this name, if there is one.
     Part {
         /// The file's name.
         name: String,
         /// Which part, from 0.
         part: u32,
     },
-    /// A chunk by its number (`chunklist`).
+    /// A chunk by its number (`chunklist`); or a file of that name, if there is one.
     Chunk(u32),
     /// A file from some byte on, in the words of `index`.
     Download {
@@ -61,7 +62,7 @@ pub fn decode(bytes: &[u8]) -> Result<Opening, Malformed> {
     if bytes.len() > REQUEST_BYTES_MAX {
         return Err(Malformed::new(format!("it is longer than {REQUEST_BYTES_MAX} bytes")));
     }
-    if bytes.trim_ascii_start().starts_with(b"{") {
+    if is_json(bytes) {
         return match Scanner::default().scan(bytes)? {
             Some(end) => decode_download(&bytes[..end]).map(Opening::Whole),
             None => Ok(Opening::Incomplete),
@@ -80,14 +81,12 @@ pub fn decode(bytes: &[u8]) -> Result<Opening, Malformed> {
     if line.is_empty() {
         return Ok(Opening::Incomplete);
     }
-    let wanted = if line.len() <= 10 && line.bytes().all(|byte| byte.is_ascii_digit()) {
-        Wanted::Chunk(line.parse().map_err(|_| Malformed::found("the chunk", bytes, "a number below 2^32"))?)
+    let wanted = if let Some(number) = plain_number(line) {
+        Wanted::Chunk(number)
+    } else if let Some((name, part)) = part(line) {
+        Wanted::Part { name: file_name(name)?, part }
     } else {
-        let name = FileName::new(line).map_err(|error| Malformed::new(error.to_string()))?;
-        match part(name.as_str()) {
-            Some((name, part)) => Wanted::Part { name: name.to_owned(), part },
-            None => Wanted::File(name.as_str().to_owned()),
-        }
+        Wanted::File(file_name(line)?)
     };
     Ok(if line.len() < text.len() { Opening::Whole(wanted) } else { Opening::Open(wanted) })
 }
@@ -136,15 +135,37 @@ pub fn decode_size(bytes: &[u8]) -> Result<Option<(u64, usize)>, Malformed> {
     }
 }
 
-/// Whether the first bytes of an answer say that there is no such file, in `token` or, coloured or not, in `beacon`.
+/// Whether an answer, which is all that came, says that there is no such file: in `token` or, coloured or not, in
+/// `beacon`. What is longer than [`REFUSAL_BYTES_MAX`] is the file.
 #[must_use]
 pub fn is_refusal(answer: &[u8]) -> bool {
-    let mut text = answer;
-    while let Some(rest) = text.strip_prefix(b"\x1b[") {
-        let Some(end) = rest.iter().position(u8::is_ascii_alphabetic) else { break };
-        text = &rest[end + 1..];
+    if answer.len() > REFUSAL_BYTES_MAX {
+        return false;
     }
-    text.trim_ascii() == NOT_FOUND || text.starts_with(FILE_NOT_FOUND)
+    let text = without_colours(answer);
+    matches!(text.trim_ascii(), NOT_FOUND | FILE_NOT_FOUND)
+}
+
+/// The text without its ANSI escape sequences.
+fn without_colours(mut rest: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    while let Some((&byte, behind)) = rest.split_first() {
+        let end = rest.strip_prefix(b"\x1b[").and_then(|code| code.iter().position(u8::is_ascii_alphabetic));
+        rest = match end {
+            Some(end) => &rest[b"\x1b[".len() + end + 1..],
+            None => {
+                text.push(byte);
+                behind
+            }
+        };
+    }
+    text
+}
+
+/// Whether it is `index` that is spoken: a name may begin with a brace, too, but seldom goes on like an object.
+fn is_json(bytes: &[u8]) -> bool {
+    let inside = bytes.trim_ascii_start().strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+    inside.is_some_and(|inside| matches!(inside.first(), None | Some(b'"' | b'}')))
 }
 
 fn decode_download(bytes: &[u8]) -> Result<Wanted, Malformed> {
@@ -152,9 +173,8 @@ fn decode_download(bytes: &[u8]) -> Result<Wanted, Malformed> {
     match object.text(&["command", "type", "action"])? {
         "download" => {
             let name = object.text(&["filename", "file_name", "file"])?;
-            let name = FileName::new(name).map_err(|error| Malformed::new(error.to_string()))?;
             let offset = object.maybe_number("offset")?.unwrap_or(0);
-            Ok(Wanted::Download { name: name.as_str().to_owned(), offset })
+            Ok(Wanted::Download { name: file_name(name)?, offset })
         }
         other => Err(Malformed::found("\"command\"", other.as_bytes(), "download")),
     }
@@ -162,10 +182,14 @@ fn decode_download(bytes: &[u8]) -> Result<Wanted, Malformed> {
 
 /// `video.mp4.part3` taken apart.
 fn part(name: &str) -> Option<(&str, u32)> {
-    let (file, number) = name.rsplit_once(".part")?;
-    let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let number = number.parse().ok().filter(|_| digits && !file.is_empty())?;
-    Some((file, number))
+    let (file, number) = name.rsplit_once(".part").filter(|(file, _)| !file.is_empty())?;
+    Some((file, plain_number(number)?))
+}
+
+/// A number as the dialects' programs write it. With zeros in front it is part of a name: `disc.part01`.
+fn plain_number(text: &str) -> Option<u32> {
+    let number = digits(text).and_then(|number| u32::try_from(number).ok())?;
+    (text == "0" || !text.starts_with('0')).then_some(number)
 }
 
 #[cfg(test)]
@@ -184,7 +208,13 @@ mod tests {
             (b".part3", Opening::Open(file(".part3"))),
             (b"[download]a b", Opening::Open(file("[download]a b"))),
             (b"17", Opening::Open(Wanted::Chunk(17))),
-            (b"12345678901", Opening::Open(file("12345678901"))),
+            (b"0", Opening::Open(Wanted::Chunk(0))),
+            (b"4294967295", Opening::Open(Wanted::Chunk(u32::MAX))),
+            (b"4294967296", Opening::Open(file("4294967296"))),
+            (b"007", Opening::Open(file("007"))),
+            (b"+7", Opening::Open(file("+7"))),
+            (b"disc.part01", Opening::Open(file("disc.part01"))),
+            (b"{draft} a.txt", Opening::Open(file("{draft} a.txt"))),
             (
                 b"{\"command\":\"download\",\"filename\":\"a\",\"offset\":65536}\n",
                 Opening::Whole(Wanted::Download { name: "a".into(), offset: 65_536 }),
@@ -198,10 +228,20 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_name_has_parts() {
+        let name = "n".repeat(255);
+        let asked = format!("{name}.part4294967295");
+        let part = Wanted::Part { name, part: u32::MAX };
+        assert_eq!(decode(asked.as_bytes()), Ok(Opening::Open(part)));
+        assert!(decode(format!("n{asked}").as_bytes()).is_err());
+    }
+
+    #[test]
     fn what_is_none_is_told() {
         for bytes in [
             &b"../secret"[..],
             b"a/b",
+            b"../x.part1",
             b"\x00\x01",
             b"{\"command\":\"fly\"}",
             b"\xff\xfe\xfd\xfc\xfb",
@@ -246,11 +286,23 @@ mod tests {
 
     #[test]
     fn refusals_are_known_coloured_or_not() {
-        for answer in [&b"NOT_FOUND"[..], b"ERROR: File not found", b"\x1b[91mERROR: File not found\x1b[0m\n"]
-        {
-            assert!(is_refusal(answer));
+        for answer in [
+            &b"NOT_FOUND"[..],
+            b"NOT_FOUND\n",
+            b"ERROR: File not found",
+            b"\x1b[91mERROR: File not found\x1b[0m\n",
+            b"\x1b[1;31mERROR:\x1b[0m File not found",
+        ] {
+            assert!(is_refusal(answer), "{}", answer.escape_ascii());
         }
-        assert!(!is_refusal(b"NOT_FOUND is how this book begins"));
-        assert!(!is_refusal(b""));
+        for file in [
+            &b"NOT_FOUND is how this book begins"[..],
+            b"ERROR: File not found\nERROR: and so on, a log",
+            b"\x1b[91mERROR: File not found\x1b[0m, says line 1",
+            b"\x1b[",
+            b"",
+        ] {
+            assert!(!is_refusal(file), "{}", file.escape_ascii());
+        }
     }
 }
