@@ -1,5 +1,6 @@
 //! From a path to something that others can get.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,13 @@ pub(in crate::commands) struct Shared {
     pub(in crate::commands) name: String,
 }
 
+/// Something that is being announced.
+struct Begun {
+    torrent: Arc<Metainfo>,
+    /// It is in the hub's catalogue.
+    listed: bool,
+}
+
 /// Sees that there is something to share at each of `paths`, before anything is begun.
 ///
 /// # Errors
@@ -53,23 +61,29 @@ pub(in crate::commands) fn survey(paths: &[PathBuf], env: &Env) -> Outcome {
 }
 
 impl Sharing<'_> {
-    /// Hashes each path, registers it with the hub and shares it; returns when the tracker has heard of all.
+    /// Hashes each path, registers it with the hub and shares it; returns when the tracker has heard of all. While one
+    /// path is hashed, trackers hear of those before it.
     pub(in crate::commands) async fn share(
         &self,
         paths: &[PathBuf],
         env: &mut Env,
     ) -> Result<Vec<Shared>, Failure> {
-        let mut shared: Vec<Shared> = Vec::new();
+        let (mut begun, mut known) = (Vec::new(), HashSet::new());
         for path in paths {
-            let one = self.share_one(&env.path(path), env).await?;
-            if shared.iter().all(|other| other.hash != one.hash) {
-                shared.push(one);
+            let one = self.begin(&env.path(path), env).await?;
+            if known.insert(one.torrent.info_hash()) {
+                begun.push(one);
             }
+        }
+        let mut shared = Vec::new();
+        for one in begun {
+            self.announced(one.torrent.info_hash(), env).await?;
+            shared.push(self.tell(&one, env).await?);
         }
         Ok(shared)
     }
 
-    async fn share_one(&self, path: &Path, env: &mut Env) -> Result<Shared, Failure> {
+    async fn begin(&self, path: &Path, env: &mut Env) -> Result<Begun, Failure> {
         // The name of `.` or `..` is that of the folder it stands for.
         let path = match path.file_name() {
             Some(_) => path.to_owned(),
@@ -109,15 +123,17 @@ impl Sharing<'_> {
         let listed = self.register(made.bytes, &torrent, env).await?;
         let hash = self.node.share(torrent.clone(), path).await.map_err(Failure::failed)?;
         self.node.announce(hash, self.announce.iter().map(|url| vec![url.clone()]).collect());
-        self.announced(hash, env).await?;
+        Ok(Begun { torrent, listed })
+    }
 
-        let name = plain(torrent.name()).into_owned();
-        let magnet = Magnet::from(&*torrent).to_string();
+    async fn tell(&self, Begun { torrent, listed }: &Begun, env: &mut Env) -> Result<Shared, Failure> {
+        let (hash, name) = (torrent.info_hash(), plain(torrent.name()).into_owned());
+        let magnet = Magnet::from(&**torrent).to_string();
         writeln!(env.stdout, "sharing    {name}, {}", size(torrent.size()))?;
         writeln!(env.stdout, "info hash  {hash}")?;
         writeln!(env.stdout, "magnet     {magnet}")?;
         match listed {
-            true => writeln!(env.stdout, "get it     {}", self.way_to_get(&torrent).await)?,
+            true => writeln!(env.stdout, "get it     {}", self.way_to_get(torrent).await)?,
             false => writeln!(env.stdout, "get it     skep get '{magnet}'")?,
         }
         env.stdout.flush()?;

@@ -26,6 +26,10 @@ pub(in crate::commands) use line::Until;
 use pace::Pace;
 use words::Words;
 
+/// How often what is shown is renewed while everything is there: a thousand torrents that nobody asks for cost next to
+/// nothing.
+const REFRESH_SHARING: Duration = Duration::from_secs(1);
+
 /// Torrents that have bars; more would not fit a terminal.
 const BARS_MAX: usize = 16;
 
@@ -132,9 +136,8 @@ impl<'a> Watch<'a> {
         mut openings: mpsc::Receiver<Opening>,
         env: &mut Env,
     ) -> Outcome {
-        let mut ticks = tokio::time::interval(REFRESH);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            let rest = if self.is_coming() { REFRESH } else { REFRESH_SHARING };
             tokio::select! {
                 Some((at, outcome)) = openings.recv() => {
                     let item = &mut self.items[at];
@@ -144,7 +147,7 @@ impl<'a> Watch<'a> {
                         Err(why) => self.fail(at, &why, env),
                     }
                 }
-                _ = ticks.tick() => {}
+                () = tokio::time::sleep(rest) => {}
             }
             for at in 0..self.items.len() {
                 self.look(at, env)?;
@@ -155,6 +158,11 @@ impl<'a> Watch<'a> {
                 return Ok(());
             }
         }
+    }
+
+    /// Whether something is still to come.
+    fn is_coming(&self) -> bool {
+        self.items.iter().any(|item| matches!(item.stage, Stage::Opening | Stage::Coming(_)))
     }
 
     /// Ends the bars, tells what was shared, and says how it came out. `interrupted`: it was not over.
