@@ -1,7 +1,9 @@
 //! The peer: files, connections and announcing around the engine.
 
 pub mod announce;
+pub mod api;
 pub mod disk;
+pub mod folder;
 mod net;
 pub mod node;
 mod percent;

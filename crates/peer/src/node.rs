@@ -4,7 +4,7 @@
 //! engine under one lock, which is held for memory work only: what the engine wants done is put into queues there and
 //! done by others. The data of a block goes from the buffer that the network filled to the disk without a copy.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use wire::metainfo::Metainfo;
 
 use crate::announce::{self, Patience, TrackerStatus, Trackers};
 use crate::disk::{self, Disk, Place, Problem};
+use crate::folder::Download;
 use crate::net::{self, Supply};
 
 mod act;
@@ -306,6 +307,26 @@ impl Node {
         let mut all: Vec<_> = core.torrents.values_mut().collect();
         all.sort_by_key(|running| running.stay.number);
         all.into_iter().map(|running| running.listed(now)).collect()
+    }
+
+    /// The torrents that are fetched into `folder`, or have been, by the names that they have there.
+    #[must_use]
+    pub fn fetched_into(&self, folder: &Path) -> BTreeMap<String, Download> {
+        let core = self.0.inner.core.lock();
+        let here = core.torrents.values().filter_map(|running| match (&running.place, &running.metainfo) {
+            (Place::Download(path), Some(metainfo)) if path == folder => {
+                let whole = matches!(*running.phases().borrow(), Phase::Whole(_));
+                Some((metainfo.name().to_owned(), Download { info_hash: running.stay.hash, whole }))
+            }
+            _ => None,
+        });
+        here.collect()
+    }
+
+    /// What a torrent is; `None` until that is known, or if it is not here.
+    #[must_use]
+    pub fn metainfo(&self, hash: InfoHash) -> Option<Arc<Metainfo>> {
+        self.0.inner.core.lock().torrents.get(&hash)?.metainfo.clone()
     }
 
     /// What happens from now on.

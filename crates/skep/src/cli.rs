@@ -13,7 +13,7 @@ use clap::builder::styling::{AnsiColor, Effects};
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 pub(crate) use load::Load;
-pub(crate) use peer::{Get, PeerArgs, Share, Up};
+pub(crate) use peer::{Get, Peer, PeerArgs, Share, Up};
 pub(crate) use torrent::{Make, MakeContent, Show};
 
 const STYLES: Styles = Styles::styled()
@@ -64,6 +64,7 @@ pub(crate) enum Command {
     Up(Box<Up>),
     Share(Share),
     Get(Get),
+    Peer(Box<Peer>),
     Serve(Serve),
     Make(Make),
     Show(Show),

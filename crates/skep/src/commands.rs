@@ -11,6 +11,7 @@ mod list;
 mod load;
 mod make;
 mod man;
+mod peer;
 mod peering;
 mod serve;
 mod share;
@@ -26,13 +27,14 @@ use crate::logs;
 
 /// Runs one command.
 pub(crate) async fn run(command: Command, env: &mut Env) -> Outcome {
-    if env.verbosity > 0 && !matches!(command, Command::Serve(_) | Command::Up(_)) {
+    if env.verbosity > 0 && !matches!(command, Command::Peer(_) | Command::Serve(_) | Command::Up(_)) {
         logs::start(&LogConfig::default(), env)?;
     }
     match command {
         Command::Up(args) => up::run(&args, env).await,
         Command::Share(args) => share::run(&args, env).await,
         Command::Get(args) => get::run(&args, env).await,
+        Command::Peer(args) => peer::run(&args, env).await,
         Command::Serve(args) => serve::run(&args, env).await,
         Command::Make(args) => make::run(&args, env).await,
         Command::Show(args) => show::run(&args, env),

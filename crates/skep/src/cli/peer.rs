@@ -186,6 +186,60 @@ pub(crate) struct Get {
     pub(crate) state: StateArgs,
 }
 
+/// Share a folder for as long as this runs, and fetch into it on request
+///
+/// Each file and each folder at its top is a torrent of its own in the hub's catalogue. What comes, changes or goes is
+/// noticed; what is still being written is waited for. Programs on this machine fetch into it, pause and stop through
+/// a local API.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep peer -t hub.example:6969
+  skep peer --dir ~/shared --limit-up 20M --ready-file peer.json
+
+Exit codes:
+  0  it shared until Ctrl-C, or until it was told to stop by its API
+  1  it could not go on
+  2  the folder is another peer's, or it, the state directory or a port cannot be used;
+     nothing was done")]
+pub(crate) struct Peer {
+    /// Folder to share, which is made if it is not there [default: shared_files/<user>]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) dir: Option<PathBuf>,
+
+    /// User whose folder it is [default: who is logged in]
+    #[arg(long, value_name = "NAME", conflicts_with = "dir")]
+    pub(crate) user: Option<String>,
+
+    /// Address and port of the API, on loopback; port 0 is any free port
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
+    pub(crate) api: SocketAddr,
+
+    /// Write a JSON file with the process's id and the API's address once everything that is in the folder at the start
+    /// is hashed, in the catalogue and announced; it is removed when the sharing stops
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) ready_file: Option<PathBuf>,
+
+    /// Download at most this much a second: bytes, or with K, M or G (of 1024)
+    #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "Peer")]
+    pub(crate) limit_down: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) peer: PeerArgs,
+
+    #[command(flatten)]
+    pub(crate) tracker: TrackerArgs,
+
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+}
+
 /// `500`, `64K`, `20M` or `1.5G` bytes a second.
 fn rate(text: &str) -> Result<u64, String> {
     let expected = || "bytes a second are expected, as 500000, 500K, 20M or 1G".to_owned();

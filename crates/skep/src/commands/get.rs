@@ -1,5 +1,5 @@
 mod files;
-mod find;
+pub(super) mod find;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

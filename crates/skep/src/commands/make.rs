@@ -71,6 +71,7 @@ fn options(content: &MakeContent) -> Result<Options, Failure> {
         trackers,
         web_seeds: content.web_seeds.clone(),
         follow_links: content.follow_links,
+        takes: None,
         threads: content.threads,
         state_dir: None,
     })

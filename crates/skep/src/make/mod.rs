@@ -6,6 +6,7 @@
 //! reported, as are sockets, pipes and devices, unless [`Options::follow_links`] says that links stand for what they
 //! point at.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -47,6 +48,8 @@ pub struct Options {
     pub web_seeds: Vec<String>,
     /// Whether symbolic links inside a folder stand for what they point at.
     pub follow_links: bool,
+    /// Which names inside a folder it takes, of folders too; all if `None`. What it does not take is not told of.
+    pub takes: Option<fn(&OsStr) -> bool>,
     /// Threads that hash; one a core if `None`.
     pub threads: Option<NonZeroUsize>,
     /// Where to keep what was hashed: the next time nothing is hashed if the files are the same, none has changed, and
@@ -166,7 +169,7 @@ pub enum MakeError {
 /// Something is missing, unreadable, empty, or changed meanwhile; or the options do not go with it.
 pub fn build(paths: &[PathBuf], options: &Options, progress: &dyn Progress) -> Result<Made, MakeError> {
     let name = torrent_name(paths, options)?;
-    let found = walk::walk(paths, options.follow_links)?;
+    let found = walk::walk(paths, options)?;
     let size = found.files.iter().map(|file| file.identity.bytes).sum();
     if size == 0 {
         return Err(MakeError::NoBytes(paths[0].clone()));
@@ -219,8 +222,9 @@ pub fn build(paths: &[PathBuf], options: &Options, progress: &dyn Progress) -> R
 /// As [`build`].
 pub fn survey(path: &Path) -> Result<(), MakeError> {
     let paths = [path.to_owned()];
-    torrent_name(&paths, &Options::default())?;
-    let found = walk::walk(&paths, false)?;
+    let options = Options::default();
+    torrent_name(&paths, &options)?;
+    let found = walk::walk(&paths, &options)?;
     if found.files.iter().all(|file| file.identity.bytes == 0) {
         return Err(MakeError::NoBytes(path.into()));
     }

@@ -328,3 +328,13 @@ fn what_has_not_changed_is_hashed_once() {
     let torrent = made(&top, &options);
     assert!(torrent.hashed && torrent.bytes == first.bytes);
 }
+
+#[test]
+fn names_that_are_not_taken_are_left_out_with_all_below_them() {
+    let (_root, top) = folder(&[("a", 1), (".hidden", 2), (".git/b", 3), ("c/.d", 4), ("c/e", 5)]);
+    let options = Options { takes: Some(|name| !name.as_encoded_bytes().starts_with(b".")), ..small() };
+    let some = made(&top, &options);
+    assert_eq!(paths(&some), ["a", "c/e"]);
+    assert!(some.left_out.is_empty());
+    assert_eq!(paths(&made(&top, &small())).len(), 5);
+}

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use peer::disk::Identity;
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 use wire::metainfo::{COMPONENTS_MAX, FILES_MAX};
 
-use super::{Kind, LeftOut, MakeError, own_name};
+use super::{Kind, LeftOut, MakeError, Options, own_name};
 
 /// What is to be shared.
 #[derive(Debug, Default)]
@@ -32,21 +32,21 @@ pub(super) struct Source {
 
 /// Finds the files of `paths`, of which there is one at least. Of a file that was written to just now it waits until a
 /// further change would show.
-pub(super) fn walk(paths: &[PathBuf], follow_links: bool) -> Result<Found, MakeError> {
-    let found = find(paths, follow_links)?;
+pub(super) fn walk(paths: &[PathBuf], options: &Options) -> Result<Found, MakeError> {
+    let found = find(paths, options)?;
     match found.files.iter().filter_map(|file| file.identity.settles_in()).max() {
         Some(wait) => {
             thread::sleep(wait);
-            find(paths, follow_links)
+            find(paths, options)
         }
         None => Ok(found),
     }
 }
 
-fn find(paths: &[PathBuf], follow_links: bool) -> Result<Found, MakeError> {
+fn find(paths: &[PathBuf], options: &Options) -> Result<Found, MakeError> {
     let mut found = Found::default();
     if let [path] = paths {
-        found.single = found.add(path, &[], follow_links)?;
+        found.single = found.add(path, &[], options)?;
         return Ok(found);
     }
     let mut named =
@@ -57,14 +57,14 @@ fn find(paths: &[PathBuf], follow_links: bool) -> Result<Found, MakeError> {
         if !names.insert(name) {
             return Err(MakeError::Twice(name.clone()));
         }
-        found.add(path, std::slice::from_ref(name), follow_links)?;
+        found.add(path, std::slice::from_ref(name), options)?;
     }
     Ok(found)
 }
 
 impl Found {
     /// Adds what is at `path`, as `names` in the torrent. True if that is a file.
-    fn add(&mut self, path: &Path, names: &[String], follow_links: bool) -> Result<bool, MakeError> {
+    fn add(&mut self, path: &Path, names: &[String], options: &Options) -> Result<bool, MakeError> {
         let metadata = fs::metadata(path).map_err(|source| unreadable(path, source))?;
         if metadata.is_file() {
             self.push(path.into(), names.to_vec(), &metadata)?;
@@ -74,7 +74,9 @@ impl Found {
             return Err(MakeError::Special(path.into()));
         }
         let before = self.files.len();
-        for entry in WalkDir::new(path).min_depth(1).follow_links(follow_links).sort_by_file_name() {
+        let is_taken = |entry: &DirEntry| options.takes.is_none_or(|takes| takes(entry.file_name()));
+        let walk = WalkDir::new(path).min_depth(1).follow_links(options.follow_links).sort_by_file_name();
+        for entry in walk.into_iter().filter_entry(is_taken) {
             let entry = entry.map_err(|error| walk_error(path, error))?;
             let kind = entry.file_type();
             if kind.is_file() {

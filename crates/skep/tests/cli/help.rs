@@ -3,11 +3,12 @@ use skep::exit::Exit;
 use crate::support::World;
 
 /// What is typed before `--help`, for each help text there is.
-const COMMANDS: [&[&str]; 19] = [
+const COMMANDS: [&[&str]; 20] = [
     &[],
     &["up"],
     &["share"],
     &["get"],
+    &["peer"],
     &["serve"],
     &["make"],
     &["show"],

@@ -31,25 +31,25 @@ const HASH_DIGITS: usize = 2 * InfoHash::LEN;
 const OTHER_WAYS: &str = "an info hash, a magnet link or a .torrent file";
 
 /// A torrent to fetch.
-pub(super) struct Found {
-    pub(super) source: Source,
+pub(in crate::commands) struct Found {
+    pub(in crate::commands) source: Source,
     /// What it is called until more is known.
-    pub(super) name: String,
+    pub(in crate::commands) name: String,
     /// Its trackers.
-    pub(super) tiers: Vec<Vec<String>>,
+    pub(in crate::commands) tiers: Vec<Vec<String>>,
     /// Peers that a link named.
-    pub(super) peers: Vec<Endpoint>,
+    pub(in crate::commands) peers: Vec<Endpoint>,
     /// What the person should know of how it was found.
-    pub(super) remark: Option<String>,
+    pub(in crate::commands) remark: Option<String>,
 }
 
-pub(super) enum Source {
+pub(in crate::commands) enum Source {
     Torrent(Arc<Metainfo>),
     Hash(InfoHash),
 }
 
 impl Found {
-    pub(super) fn hash(&self) -> InfoHash {
+    pub(in crate::commands) fn hash(&self) -> InfoHash {
         match &self.source {
             Source::Torrent(torrent) => torrent.info_hash(),
             Source::Hash(hash) => *hash,
@@ -58,15 +58,15 @@ impl Found {
 }
 
 /// Where to look.
-pub(super) struct Finder<'a> {
-    pub(super) tracker: &'a Tracker,
+pub(in crate::commands) struct Finder<'a> {
+    pub(in crate::commands) tracker: &'a Tracker,
     /// A person named the tracker, so that it is asked for peers of any torrent.
-    pub(super) is_named: bool,
+    pub(in crate::commands) is_named: bool,
 }
 
 impl Finder<'_> {
     /// Finds out what `what` is. `path`: where the file would be, if it is one.
-    pub(super) async fn find(&self, what: &str, path: &Path) -> Result<Found, Failure> {
+    pub(in crate::commands) async fn find(&self, what: &str, path: &Path) -> Result<Found, Failure> {
         if what.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:")) {
             return self.by_magnet(&Magnet::decode(what).map_err(Failure::misuse)?).await;
         }
@@ -95,7 +95,7 @@ impl Finder<'_> {
 
     async fn by_magnet(&self, magnet: &Magnet) -> Result<Found, Failure> {
         let own = magnet.trackers.iter().map(|url| vec![url.clone()]).collect();
-        let peers = magnet.peers.iter().filter_map(|peer| endpoint(peer)).collect();
+        let peers = endpoints(magnet);
         Ok(Found {
             source: Source::Hash(magnet.info_hash),
             name: magnet.name.clone().unwrap_or_else(|| magnet.info_hash.to_string()),
@@ -105,7 +105,8 @@ impl Finder<'_> {
         })
     }
 
-    async fn by_torrent(&self, torrent: Metainfo) -> Result<Found, Failure> {
+    /// From the torrent itself.
+    pub(in crate::commands) async fn by_torrent(&self, torrent: Metainfo) -> Result<Found, Failure> {
         let tiers = self.tiers(torrent.trackers().to_vec()).await;
         Ok(found(torrent, tiers))
     }
@@ -242,9 +243,13 @@ fn alike(name: &str, names: Vec<String>) -> Vec<String> {
     near.into_iter().take(SUGGESTIONS_MAX).map(|(_, name)| format!("\"{}\"", plain(&name))).collect()
 }
 
-fn endpoint(text: &str) -> Option<Endpoint> {
-    let address: std::net::SocketAddr = text.parse().ok()?;
-    Some(Endpoint::new(address.ip(), Port::new(address.port())?))
+/// The peers that a link names, so far as they are addresses.
+pub(in crate::commands) fn endpoints(magnet: &Magnet) -> Vec<Endpoint> {
+    let endpoint = |text: &String| {
+        let address: std::net::SocketAddr = text.parse().ok()?;
+        Some(Endpoint::new(address.ip(), Port::new(address.port())?))
+    };
+    magnet.peers.iter().filter_map(endpoint).collect()
 }
 
 #[cfg(test)]

@@ -49,6 +49,32 @@ struct Begun {
     listed: bool,
 }
 
+/// A torrent that was made of a path.
+pub(in crate::commands) struct Hashed {
+    pub(in crate::commands) bytes: Vec<u8>,
+    pub(in crate::commands) torrent: Arc<Metainfo>,
+    pub(in crate::commands) left_out: Vec<make::LeftOut>,
+    /// Whether it was hashed just now, and not before.
+    pub(in crate::commands) hashed: bool,
+}
+
+/// Makes a torrent of a path, whose files a node need not hash again then. Waits for the disk.
+pub(in crate::commands) fn hash(
+    path: &Path,
+    options: &make::Options,
+    progress: &dyn Progress,
+) -> Result<Hashed, make::MakeError> {
+    let made = make::build(&[path.to_owned()], options, progress)?;
+    let torrent = Arc::new(made.torrent);
+    if let Some(folder) = &options.state_dir {
+        let place = Place::Source(path.to_owned());
+        if let Err(problem) = peer::disk::remember(folder, &torrent, &place, &made.files) {
+            tracing::warn!(%problem, "what was hashed is hashed again");
+        }
+    }
+    Ok(Hashed { bytes: made.bytes, torrent, left_out: made.left_out, hashed: made.hashed })
+}
+
 /// Sees that there is something to share at each of `paths`, before anything is begun.
 ///
 /// # Errors
@@ -100,11 +126,11 @@ impl Sharing<'_> {
         };
         let bar = Bar(env.bar(0, "hashing {bar:24} {bytes}/{total_bytes}, {eta} left  {wide_msg}"));
         bar.0.set_message(plain(&path.file_name().unwrap_or_default().to_string_lossy()).into_owned());
-        let paths = vec![path.clone()];
+        let hashed = path.clone();
         let hashing = tokio::task::spawn_blocking(move || {
-            let made = make::build(&paths, &options, &bar);
+            let hashed = hash(&hashed, &options, &bar);
             bar.0.finish_and_clear();
-            made
+            hashed
         });
         let made = hashing.await.map_err(Failure::failed)?.map_err(Failure::failed)?;
         for left_out in &made.left_out {
@@ -113,13 +139,7 @@ impl Sharing<'_> {
         if !made.hashed {
             env.note(format_args!("unchanged since it was hashed: {}", plain(&path.display().to_string())));
         }
-        let torrent = Arc::new(made.torrent);
-        if let Some(folder) = &self.state_dir {
-            let place = Place::Source(path.clone());
-            if let Err(problem) = peer::disk::remember(folder, &torrent, &place, &made.files) {
-                tracing::warn!(%problem, "what was hashed is hashed again");
-            }
-        }
+        let torrent = made.torrent;
         let listed = self.register(made.bytes, &torrent, env).await?;
         let hash = self.node.share(torrent.clone(), path).await.map_err(Failure::failed)?;
         self.node.announce(hash, self.announce.iter().map(|url| vec![url.clone()]).collect());

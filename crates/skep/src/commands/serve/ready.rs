@@ -21,11 +21,24 @@ struct Ready<'a> {
     http: &'a [SocketAddr],
     udp: &'a [SocketAddr],
     ws: &'a [SocketAddr],
+    /// Where a peer serves its API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api: Option<SocketAddr>,
 }
 
 impl ReadyFile {
     pub(in crate::commands) fn write(path: &Path, bound: &Bound) -> Result<Self, Failure> {
-        let ready = Ready { pid: std::process::id(), http: &bound.http, udp: &bound.udp, ws: &bound.ws };
+        Self::put(path, bound, None)
+    }
+
+    /// That of a peer whose API is served at `api`.
+    pub(in crate::commands) fn write_for_peer(path: &Path, api: SocketAddr) -> Result<Self, Failure> {
+        Self::put(path, &Bound::default(), Some(api))
+    }
+
+    fn put(path: &Path, bound: &Bound, api: Option<SocketAddr>) -> Result<Self, Failure> {
+        let Bound { http, udp, ws } = bound;
+        let ready = Ready { pid: std::process::id(), http, udp, ws, api };
         let refuse = |error: io::Error| {
             Failure::Misuse(format!("cannot write the ready file {}: {error}", path.display()))
         };
@@ -73,6 +86,16 @@ mod tests {
         );
         drop(ready);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn that_of_a_peer_tells_of_its_api() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ready.json");
+        let _ready = ReadyFile::write_for_peer(&path, "127.0.0.1:7000".parse().unwrap()).unwrap();
+        let told: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        assert_eq!(told["api"], "127.0.0.1:7000");
+        assert_eq!((&told["pid"], &told["http"]), (&json!(std::process::id()), &json!([])));
     }
 
     #[test]
