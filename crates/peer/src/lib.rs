@@ -2,6 +2,7 @@
 
 pub mod announce;
 pub mod api;
+pub mod classic;
 pub mod disk;
 pub mod folder;
 mod net;
