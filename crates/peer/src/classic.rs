@@ -7,6 +7,7 @@
 
 pub mod beacon;
 pub mod chunklist;
+pub mod fetch;
 
 pub mod index;
 pub mod token;

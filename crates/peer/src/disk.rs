@@ -30,6 +30,7 @@ pub use budget::{Budget, Room};
 pub use check::{Checked, Progress};
 pub use layout::{Layout, Span, Unfit};
 pub use pieces::Pieces;
+pub(crate) use place::rename_to_free;
 pub use place::{Identity, Place};
 pub use pool::Disk;
 pub use problem::{Cause, Doing, Problem};

@@ -198,10 +198,13 @@ async fn read_list(stream: &mut TcpStream, size: u64) -> Result<Vec<u8>, Wrong> 
     Ok(list)
 }
 
+/// The most chunks whose list trackers take: files of 6.8 GiB.
+const CHUNKS_MAX: usize = CHUNK_LIST_BYTES_MAX / "99999: '', ".len().saturating_add(64);
+
 /// The SHA-256 of each chunk of a file, read from where it stands to its end. It waits for the disk.
 ///
 /// # Errors
-/// If the file cannot be read.
+/// If the file cannot be read, or is so large that no tracker takes the list of its chunks.
 pub fn hash_chunks(file: &mut File) -> io::Result<Vec<[u8; 32]>> {
     let mut hashes = Vec::new();
     let mut chunk = Vec::new();
@@ -209,6 +212,10 @@ pub fn hash_chunks(file: &mut File) -> io::Result<Vec<[u8; 32]>> {
         chunk.clear();
         if file.take(CHUNK_BYTES).read_to_end(&mut chunk)? == 0 {
             return Ok(hashes);
+        }
+        if hashes.len() == CHUNKS_MAX {
+            let why = format!("it has more than {CHUNKS_MAX} chunks, whose list trackers do not take");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
         }
         hashes.push(Sha256::digest(&chunk).into());
     }

@@ -31,11 +31,11 @@ pub enum Wrong {
     #[error("was silent for {} s", .0.as_secs())]
     Silent(Duration),
     /// Something came, but so slowly that it would never end.
-    #[error("is too slow: {bytes} bytes in {} s", .span.as_secs())]
+    #[error("is too slow: it did not send {bytes} bytes in {} s", .span.as_secs())]
     Slow {
-        /// How much came.
+        /// How much should have come.
         bytes: u64,
-        /// In how long.
+        /// In which time.
         span: Duration,
     },
     /// It said no, in these words.

@@ -408,7 +408,12 @@ fn open_below(folder: impl AsFd, name: &str, path: &Path, create: bool) -> Resul
 }
 
 /// Renames to a name that nothing has; `EXIST` if something has it.
-fn rename_to_free(from: &OwnedFd, name: &OsStr, to: &OwnedFd, new_name: &OsStr) -> Result<(), Errno> {
+pub(crate) fn rename_to_free(
+    from: &OwnedFd,
+    name: &OsStr,
+    to: &OwnedFd,
+    new_name: &OsStr,
+) -> Result<(), Errno> {
     match rustix::fs::renameat_with(from, name, to, new_name, RenameFlags::NOREPLACE) {
         // Not all file systems know the flag. A second name is refused just so where the name is taken.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {

@@ -1,0 +1,41 @@
+"""A tracker of the `beacon` dialect as people write it: JSON over UDP.
+
+Usage: beacon_tracker.py ADDRESS PORT
+"""
+
+import json
+import socket
+import sys
+import time
+
+SILENT_MAX = 30
+
+tracker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+tracker.bind((sys.argv[1], int(sys.argv[2])))
+print("ready", flush=True)
+files = {}  # name -> set of (ip, port)
+heard = {}  # (ip, port) -> when
+swept = time.time()
+while True:
+    data, (ip, _) = tracker.recvfrom(65536)
+    message = json.loads(data)
+    now = time.time()
+    if now > swept + 1:
+        swept = now
+        gone = {peer for peer, at in heard.items() if at < now - SILENT_MAX}
+        for peer in gone:
+            del heard[peer]
+        for holders in files.values():
+            holders -= gone
+    peer = (ip, message.get("port"))
+    if message["action"] == "REGISTER":
+        files.setdefault(message["filename"], set()).add(peer)
+        heard[peer] = now
+    elif message["action"] == "HEARTBEAT":
+        heard[peer] = now
+    elif message["action"] == "EXIT":
+        heard.pop(peer, None)
+        for holders in files.values():
+            holders.discard(peer)
+    elif message["action"] == "REQUEST":
+        tracker.sendto(json.dumps([list(one) for one in files.get(message["filename"], ())]).encode(), (ip, _))
