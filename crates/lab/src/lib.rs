@@ -4,6 +4,7 @@
 //! cannot do where it runs it says ([`skip`]); what goes wrong otherwise is a panic, since its callers are tests.
 
 pub mod aria2;
+pub mod classic;
 pub mod folder;
 pub mod http;
 pub mod hub;

@@ -1,5 +1,6 @@
 //! What can be typed: one struct a subcommand. The texts here are the manual.
 
+mod classic;
 mod load;
 mod peer;
 mod torrent;
@@ -12,6 +13,7 @@ use clap::builder::Styles;
 use clap::builder::styling::{AnsiColor, Effects};
 use clap::{Args, Parser, Subcommand, ValueHint};
 
+pub(crate) use classic::{Classic, ClassicAction, ClassicFetch, ClassicRegister, ClassicTracker, DialectArg};
 pub(crate) use load::Load;
 pub(crate) use peer::{Get, Peer, PeerArgs, Share, Up};
 pub(crate) use torrent::{Make, MakeContent, Show};
@@ -76,6 +78,7 @@ pub(crate) enum Command {
     Export(Export),
     Check(Check),
     Load(Box<Load>),
+    Classic(Box<Classic>),
     Completions(Completions),
     Man(Man),
 }

@@ -2,6 +2,7 @@
 
 mod add;
 mod check;
+mod classic;
 mod completions;
 mod config;
 mod export;
@@ -46,6 +47,7 @@ pub(crate) async fn run(command: Command, env: &mut Env) -> Outcome {
         Command::Export(args) => export::run(&args, env).await,
         Command::Check(args) => check::run(&args, env).await,
         Command::Load(args) => load::run(&args, env).await,
+        Command::Classic(args) => classic::run(&args, env).await,
         Command::Completions(args) => completions::run(&args, env),
         Command::Man(args) => man::run(&args, env),
     }

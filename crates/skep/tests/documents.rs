@@ -66,7 +66,7 @@ fn check(line: &str) -> Result<(), String> {
 /// The help of the longest command that `words` start with.
 fn help(words: &[&str]) -> Option<String> {
     let plain = words.iter().take_while(|word| word.bytes().all(|b| b.is_ascii_lowercase())).count();
-    (plain.min(1)..=plain.min(2)).rev().find_map(|count| {
+    (plain.min(1)..=plain.min(3)).rev().find_map(|count| {
         let output =
             Command::new(env!("CARGO_BIN_EXE_skep")).args(&words[..count]).arg("--help").output().unwrap();
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())

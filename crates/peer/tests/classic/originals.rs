@@ -1,37 +1,12 @@
 //! The clients against trackers as people write them in Python.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
-use std::process::Command;
+use std::net::Ipv4Addr;
 
-use lab::program::Program;
-use lab::wait::{self, SOON};
+use lab::classic::original;
 use peer::classic::{beacon, chunklist, index, token};
 use swarm::{Endpoint, Port};
 
 use crate::stub::soon;
-
-/// Starts the tracker of a dialect on a port that is free; `None` if there is no Python here.
-fn original(dialect: &str) -> Option<(Program, SocketAddr)> {
-    if !Path::new(lab::PYTHON).exists() {
-        lab::skip(format_args!("no {}", lab::PYTHON));
-        return None;
-    }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join(format!("../../xtask/src/bench/classic/{dialect}_tracker.py"));
-    // These programs do not say which port they were given, so one that was free just now is named; another program
-    // may take it first.
-    wait::within(SOON, || {
-        let free = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-        let mut command = Command::new(lab::PYTHON);
-        command.arg(&script).arg("127.0.0.1").arg(free.port().to_string());
-        let mut program = Program::start(dialect, command);
-        let is_ready = wait::until("the tracker", SOON, || {
-            program.stdout().contains("ready").then_some(true).or_else(|| program.ended().map(|_| false))
-        });
-        is_ready.then_some((program, free))
-    })
-}
 
 fn port(port: u16) -> Port {
     Port::new(port).unwrap()

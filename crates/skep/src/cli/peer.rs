@@ -241,7 +241,7 @@ pub(crate) struct Peer {
 }
 
 /// `500`, `64K`, `20M` or `1.5G` bytes a second.
-fn rate(text: &str) -> Result<u64, String> {
+pub(super) fn rate(text: &str) -> Result<u64, String> {
     let expected = || "bytes a second are expected, as 500000, 500K, 20M or 1G".to_owned();
     let digits = text.trim_end_matches(['K', 'M', 'G', 'k', 'm', 'g']);
     let unit: u32 = match text.get(digits.len()..).unwrap_or_default().to_ascii_uppercase().as_str() {

@@ -3,7 +3,7 @@ use skep::exit::Exit;
 use crate::support::World;
 
 /// What is typed before `--help`, for each help text there is.
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 27] = [
     &[],
     &["up"],
     &["share"],
@@ -22,6 +22,13 @@ const COMMANDS: [&[&str]; 20] = [
     &["export"],
     &["check"],
     &["load"],
+    &["classic"],
+    &["classic", "register"],
+    &["classic", "lookup"],
+    &["classic", "list"],
+    &["classic", "beat"],
+    &["classic", "exit"],
+    &["classic", "fetch"],
     &["completions"],
     &["man"],
 ];

@@ -1,0 +1,36 @@
+//! Trackers of the classic dialects as people write them, in Python.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+
+use crate::lan::Host;
+use crate::program::Program;
+use crate::wait::{self, SOON};
+use crate::{PYTHON, skip};
+
+/// Starts the tracker of a dialect on this machine, at a port that is free; `None` if there is no Python here.
+///
+/// # Panics
+/// If it does not start.
+#[must_use]
+pub fn original(dialect: &str) -> Option<(Program, SocketAddr)> {
+    if !Path::new(PYTHON).exists() {
+        skip(format_args!("no {PYTHON} for the original `{dialect}` tracker"));
+        return None;
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../xtask/src/bench/classic");
+    let script = folder.join(format!("{dialect}_tracker.py"));
+    // These programs do not tell which port they were given. So one is named that was free just now; if another program
+    // takes it first, it is tried again with another.
+    Some(wait::until("a tracker that has its port", SOON, || {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+        let address = free.expect("a free port");
+        let mut command = Host::loopback().command(PYTHON);
+        command.arg(&script).arg(address.ip().to_string()).arg(address.port().to_string());
+        let mut program = Program::start(&format!("{dialect} tracker"), command);
+        let is_ready = wait::until("the tracker", SOON, || {
+            if program.stdout().contains("ready") { Some(true) } else { program.ended().map(|_| false) }
+        });
+        is_ready.then_some((program, address))
+    }))
+}

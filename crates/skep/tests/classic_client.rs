@@ -1,0 +1,242 @@
+//! `skep classic` against trackers as people write them: what one offers, another gets.
+
+#![expect(clippy::unwrap_used, reason = "a test may unwrap: its panic is its report")]
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::thread;
+use std::time::Duration;
+
+use lab::classic::original;
+use lab::lan::Host;
+use lab::machine::Machine;
+use lab::program::{Program, Signal};
+use lab::wait::{self, SOON};
+use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn machine() -> Machine {
+    Machine::new(env!("CARGO_BIN_EXE_skep"), &Host::loopback())
+}
+
+/// A machine that offers `video.mp4` of that many bytes, and what it told when the tracker knew.
+fn offering(dialect: &str, tracker: SocketAddr, bytes: usize) -> (Machine, Program, Value, Vec<u8>) {
+    let content = lab::torrent::content(3, bytes);
+    let machine = machine();
+    std::fs::write(machine.home().join("video.mp4"), &content).unwrap();
+    let tracker = tracker.to_string();
+    let mut offering = machine.start(&[
+        "classic",
+        dialect,
+        "register",
+        "video.mp4",
+        "--json",
+        "--tracker",
+        &tracker,
+        "--name",
+        "ann",
+    ]);
+    let told = wait::until("the registration", SOON, || {
+        if let Some(status) = offering.ended() {
+            panic!("it ended: {status}");
+        }
+        serde_json::from_str(&offering.stdout()).ok()
+    });
+    (machine, offering, told, content)
+}
+
+/// Whether the file is there, fetched by another.
+fn fetch(dialect: &str, tracker: SocketAddr, file: &str, content: &[u8], verified: bool) {
+    let machine = machine();
+    let tracker = tracker.to_string();
+    let ran = machine.run(
+        &[
+            "classic",
+            dialect,
+            "fetch",
+            file,
+            "--tracker",
+            &tracker,
+            "-o",
+            "here",
+            "--as",
+            "own.mp4",
+            "--json",
+            "--name",
+            "bob",
+        ],
+        PATIENCE,
+    );
+    ran.went_well();
+    let path = machine.home().join("here/own.mp4");
+    let told: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let expected = json!({"name": file, "path": path, "bytes": content.len(), "verified": verified});
+    assert_eq!(told, expected);
+    assert!(
+        ran.stderr.contains(if verified { "verified: each chunk" } else { "not verified" }),
+        "{}",
+        ran.stderr
+    );
+    assert!(std::fs::read(&path).unwrap() == content);
+    assert_eq!(std::fs::read_dir(machine.home().join("here")).unwrap().count(), 1, "nothing is left behind");
+}
+
+#[test]
+fn token() {
+    let Some((_tracker, address)) = original("token") else { return };
+    let (_ann, mut offering, told, content) = offering("token", address, 300_000);
+    let at = format!("127.0.0.1:{}", told["port"]);
+    let expected =
+        json!({"dialect": "token", "tracker": address, "port": told["port"], "files": ["video.mp4"]});
+    assert_eq!(told, expected);
+    let tracker = address.to_string();
+    let ran = machine()
+        .run(&["classic", "token", "lookup", "video.mp4", "--tracker", &tracker, "--name", "bob"], PATIENCE);
+    ran.went_well();
+    assert_eq!(ran.stdout, format!("{at}  ann  5 parts\n"));
+    fetch("token", address, "video.mp4", &content, false);
+    // Nobody is told of himself; but who asks on this machine is not who offers here.
+    for (asker, code) in [(&[][..], 0), (&["--name", "ann"], 1)] {
+        let ask = [&["classic", "token", "lookup", "video.mp4", "--tracker", &tracker], asker].concat();
+        assert_eq!(machine().run(&ask, PATIENCE).code, Some(code), "{asker:?}");
+    }
+    let ran = machine().run(&["classic", "token", "fetch", "none", "--tracker", &tracker], PATIENCE);
+    assert_eq!(ran.code, Some(1));
+    ran.failed_with(&["nobody offers `none`"]);
+    offering.signal(Signal::INT);
+    assert!(offering.wait(PATIENCE).success());
+}
+
+#[test]
+fn index() {
+    let Some((_tracker, address)) = original("index") else { return };
+    let (_ann, mut offering, told, content) = offering("index", address, 300_000);
+    let tracker = address.to_string();
+    let search =
+        ["classic", "index", "lookup", "video.mp4", "--json", "--tracker", &tracker, "--name", "bob"];
+    let ran = machine().run(&search, PATIENCE);
+    ran.went_well();
+    let found: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let at = format!("127.0.0.1:{}", told["port"]);
+    // The original forgets the sizes.
+    assert_eq!(found, json!([{"name": "ann", "address": at, "bytes": null, "parts": null}]));
+    fetch("index", address, "video.mp4", &content, false);
+    offering.signal(Signal::INT);
+    assert!(offering.wait(PATIENCE).success());
+    let ran = machine().run(&search, PATIENCE);
+    assert_eq!((ran.code, &*ran.stdout), (Some(1), "[]\n"));
+}
+
+#[test]
+fn beacon() {
+    let Some((_tracker, address)) = original("beacon") else { return };
+    let (_ann, mut offering, told, content) = offering("beacon", address, 300_000);
+    fetch("beacon", address, "video.mp4", &content, false);
+    let tracker = address.to_string();
+    let port = told["port"].to_string();
+    machine()
+        .run(&["classic", "beacon", "beat", "--peer-port", &port, "--tracker", &tracker], PATIENCE)
+        .went_well();
+    offering.signal(Signal::INT);
+    assert!(offering.wait(PATIENCE).success());
+    let ran = machine().run(&["classic", "beacon", "lookup", "video.mp4", "--tracker", &tracker], PATIENCE);
+    assert_eq!(ran.code, Some(1));
+    ran.failed_with(&["nobody offers \"video.mp4\""]);
+    // Another program gives it away.
+    let machine = machine();
+    std::fs::write(machine.home().join("other"), "x").unwrap();
+    let once =
+        ["classic", "beacon", "register", "other", "--once", "--peer-port", "6001", "--tracker", &tracker];
+    machine.run(&once, PATIENCE).went_well();
+    let ran = machine.run(&["classic", "beacon", "lookup", "other", "--tracker", &tracker], PATIENCE);
+    assert_eq!(ran.stdout, "127.0.0.1:6001\n");
+    machine
+        .run(&["classic", "beacon", "exit", "--peer-port", "6001", "--tracker", &tracker], PATIENCE)
+        .went_well();
+    assert_eq!(
+        machine.run(&["classic", "beacon", "lookup", "other", "--tracker", &tracker], PATIENCE).code,
+        Some(1)
+    );
+}
+
+/// A `chunklist` tracker that fetches the lists and gives them away, of one seeder.
+fn chunklist_tracker() -> SocketAddr {
+    let (socket, address) = std::iter::repeat_with(|| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
+        .map(|socket| (socket.local_addr().unwrap(), socket))
+        .find(|(address, _)| {
+            let behind = address.port().checked_add(1);
+            behind.is_some_and(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())
+        })
+        .map(|(address, socket)| (socket, address))
+        .unwrap();
+    let side = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let list_port = side.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let (mut list, mut seeder) = (Vec::new(), String::new());
+        let mut datagram = [0; 2048];
+        loop {
+            let Ok((bytes, from)) = socket.recv_from(&mut datagram) else { return };
+            let text = std::str::from_utf8(&datagram[..bytes]).unwrap();
+            let fields: Vec<&str> = text.split(';').map(str::trim).collect();
+            match fields[..] {
+                ["register", name, ip, port, size] => {
+                    seeder = format!("('{name}', '{ip}', {port}, {list_port}, {size})");
+                    let behind = address.port() + 1;
+                    socket.send_to(format!("get_chunk_list; {behind}").as_bytes(), from).unwrap();
+                    list.clear();
+                    let mut stream = TcpStream::connect((from.ip(), behind)).unwrap();
+                    stream.read_to_end(&mut list).unwrap();
+                }
+                ["list_seeder"] => {
+                    socket.send_to(format!("[{seeder}]").as_bytes(), from).unwrap();
+                }
+                ["get_chunk_list", _] => side.accept().unwrap().0.write_all(&list).unwrap(),
+                _ => {}
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn chunklist() {
+    let address = chunklist_tracker();
+    let (_ann, mut offering, told, content) = offering("chunklist", address, 1_200_000);
+    let tracker = address.to_string();
+    let ran = machine().run(&["classic", "chunklist", "list", "--json", "--tracker", &tracker], PATIENCE);
+    ran.went_well();
+    let listed: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let at = format!("127.0.0.1:{}", told["port"]);
+    assert_eq!(listed, json!([{"name": "ann", "address": at, "bytes": null, "parts": null}]));
+    fetch("chunklist", address, "ann", &content, true);
+    offering.signal(Signal::INT);
+    assert!(offering.wait(PATIENCE).success());
+}
+
+#[test]
+fn what_makes_no_sense_is_told_before_anything_is_done() {
+    let machine = machine();
+    for name in ["a", "b"] {
+        std::fs::write(machine.home().join(name), name).unwrap();
+    }
+    for (arguments, words) in [
+        (&["token", "beat"][..], "nothing in `token` is a heartbeat"),
+        (&["chunklist", "exit"], "nothing in `chunklist` says goodbye"),
+        (&["index", "list"], "nothing in `index` lists everything"),
+        (&["beacon", "beat"], "--peer-port PORT says where it serves"),
+        (&["chunklist", "beat"], "--name NAME says it"),
+        (&["token", "register", "a", "--once"], "--once needs --peer-port"),
+        (&["chunklist", "register", "a", "b"], "gives one file away"),
+        (&["token", "register", "."], "it is no file"),
+        (&["token", "register", "none"], "cannot offer"),
+        (&["token", "lookup", "a", "--tracker", "127.0.0.1:99999"], "the port is not a number"),
+        (&["token", "fetch", "../a", "--tracker", "127.0.0.1:1"], "is a path"),
+        (&["token", "fetch", "a", "--as", "b/a", "--tracker", "127.0.0.1:1"], "is a path"),
+        (&["gopher", "list"], "gopher"),
+    ] {
+        let ran = machine.run(&[&["classic"], arguments].concat(), PATIENCE);
+        assert_eq!(ran.code, Some(2), "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{arguments:?}: {}", ran.stderr);
+    }
+}
