@@ -1,6 +1,7 @@
 //! How a hub is set up. Every key has a default, so an empty file is a complete configuration.
 
 mod check;
+mod classic;
 mod list;
 mod section;
 mod size;
@@ -12,6 +13,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use check::ConfigError;
+pub use classic::{BeaconConfig, ChunklistConfig, ClassicConfig, IndexConfig, TokenConfig};
 pub use section::Key;
 use section::section;
 pub use size::{format_size, parse_size};
@@ -51,6 +53,8 @@ section! {
         pub catalogue: CatalogueConfig = CatalogueConfig::default(),
         /// The copy of all swarms on disk that lets a restarted hub answer at once.
         pub snapshot: SnapshotConfig = SnapshotConfig::default(),
+        /// The four classic dialects, each off until it has an address to listen on.
+        pub classic: ClassicConfig = ClassicConfig::default(),
         /// What is logged to standard error.
         pub log: LogConfig = LogConfig::default(),
     }
@@ -186,13 +190,25 @@ pub enum LogFormat {
 }
 
 impl Config {
-    /// The sections below the top level: their names and keys, in the order in which they are written.
+    /// Whether a key, written with its section, is a section itself.
+    #[must_use]
+    pub fn is_section(key: &str) -> bool {
+        Self::SECTIONS.iter().any(|(section, _)| *section == key)
+    }
+
+    /// The sections below the top level, such as `tracker` or `classic.token`: their names and keys, in the order in
+    /// which they are written. A section that is in another one is after it, and among its keys.
     pub const SECTIONS: &'static [(&'static str, &'static [Key])] = &[
         ("tracker", TrackerConfig::KEYS),
         ("http", HttpConfig::KEYS),
         ("udp", UdpConfig::KEYS),
         ("catalogue", CatalogueConfig::KEYS),
         ("snapshot", SnapshotConfig::KEYS),
+        ("classic", ClassicConfig::KEYS),
+        ("classic.token", TokenConfig::KEYS),
+        ("classic.index", IndexConfig::KEYS),
+        ("classic.chunklist", ChunklistConfig::KEYS),
+        ("classic.beacon", BeaconConfig::KEYS),
         ("log", LogConfig::KEYS),
     ];
 }
@@ -270,15 +286,13 @@ mod tests {
 
     #[test]
     fn every_key_is_documented_with_its_default() {
-        let top = Config::KEYS
-            .iter()
-            .filter(|key| !Config::SECTIONS.iter().any(|(section, _)| *section == key.name));
-        for key in top.chain(Config::SECTIONS.iter().flat_map(|(_, keys)| keys.iter())) {
-            assert!(
-                key.doc.iter().any(|line| line.contains("Default: ")),
-                "`{}` does not tell its default",
-                key.name
-            );
+        let sections = Config::SECTIONS.iter().map(|&(section, keys)| (format!("{section}."), keys));
+        for (section, keys) in [(String::new(), Config::KEYS)].into_iter().chain(sections) {
+            for key in keys {
+                let name = format!("{section}{}", key.name);
+                let tells = key.doc.iter().any(|line| line.contains("Default: "));
+                assert!(tells || Config::is_section(&name), "`{name}` does not tell its default");
+            }
         }
     }
 

@@ -13,12 +13,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use swarm::InfoHash;
+use swarm::directory::Dialect;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::api::{self, AdminToken, ApiState, Hooks};
+use crate::api::{self, AdminToken, ApiState, DirectoryView, Hooks};
 use crate::catalogue::{Catalogue, Limits, now_unix};
+use crate::classic::Registrar;
 use crate::config::Config;
+use crate::listener::classic::{ClassicListener, ClassicServing};
 use crate::listener::http::front::Front;
 use crate::listener::http::{HANDOVERS_MAX, HttpListener, HttpServer, handover};
 use crate::listener::udp::{self, UdpListener};
@@ -33,6 +36,7 @@ pub struct Hub {
     catalogue: Catalogue,
     http: HttpServer,
     udp: udp::Serving,
+    classic: ClassicServing,
     router: JoinHandle<()>,
     housekeeping: Housekeeping,
     ready: watch::Sender<bool>,
@@ -49,6 +53,8 @@ pub struct Bound {
     pub udp: Vec<SocketAddr>,
     /// WebSocket announces.
     pub ws: Vec<SocketAddr>,
+    /// The trackers of the classic dialects.
+    pub classic: Vec<(Dialect, SocketAddr)>,
 }
 
 /// Why a hub does not start. One line: what is wrong, and what to do.
@@ -79,15 +85,23 @@ impl Hub {
 
         let http = HttpListener::bind(&config)?;
         let udp = bind_udp(&config, http.local_addrs())?;
-        let bound =
-            Bound { http: http.local_addrs().to_vec(), udp: udp.addresses().to_vec(), ws: Vec::new() };
+        let classic = ClassicListener::bind(&config.classic)?;
+        let bound = Bound {
+            http: http.local_addrs().to_vec(),
+            udp: udp.addresses().to_vec(),
+            ws: Vec::new(),
+            classic: classic.addresses().to_vec(),
+        };
+        let registrar = Arc::new(Registrar::new(&config.classic));
 
         let (ready, is_ready) = watch::channel(false);
         let (shutdown, shutdown_requests) = mpsc::channel(1);
         let (housekeeping, save) = Housekeeping::start(&config, tracker.clone());
         let hooks = Hooks { save, shutdown, ready: is_ready };
         let udp_port = bound.udp.first().map(SocketAddr::port);
-        let state = ApiState::new(&config, tracker.clone(), catalogue.clone(), admin, udp_port, hooks);
+        let directory = DirectoryView::new(registrar.clone(), &bound.classic);
+        let state =
+            ApiState::new(&config, tracker.clone(), catalogue.clone(), admin, udp_port, directory, hooks);
         let names = {
             let state = state.clone();
             Box::new(move |hashes| -> std::pin::Pin<Box<dyn Future<Output = _> + Send>> {
@@ -102,13 +116,25 @@ impl Hub {
         // The threads' senders are now all there are: the router ends with them.
         drop(handovers);
         let udp = udp.serve(&tracker)?;
+        let classic = classic.serve(&registrar, &config.classic)?;
         let router = {
             let config = config.clone();
             tokio::spawn(async move { handover::serve(handed_over, router, &config.http).await })
         };
         ready.send_replace(true);
         let shutdown_requests = Mutex::new(shutdown_requests);
-        Ok(Self { bound, catalogue, http, udp, router, housekeeping, ready, shutdown_requests, _lock: lock })
+        Ok(Self {
+            bound,
+            catalogue,
+            http,
+            udp,
+            classic,
+            router,
+            housekeeping,
+            ready,
+            shutdown_requests,
+            _lock: lock,
+        })
     }
 
     /// Where it listens.
@@ -132,6 +158,7 @@ impl Hub {
     /// [`StopError`]; it has stopped all the same.
     pub async fn shutdown(self) -> Result<(), StopError> {
         self.ready.send_replace(false);
+        self.classic.stop().await;
         let (http, udp) = (self.http, self.udp);
         let http = tokio::task::spawn_blocking(move || http.stop());
         let udp = tokio::task::spawn_blocking(move || udp.stop());

@@ -2,12 +2,14 @@
 
 pub mod api;
 pub mod catalogue;
+pub mod classic;
 pub mod config;
 mod hub;
 pub mod legacy;
 pub mod listener;
 pub mod similar;
 pub mod store;
+mod throttle;
 pub mod tracker;
 mod web;
 

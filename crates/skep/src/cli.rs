@@ -12,6 +12,7 @@ use std::time::Duration;
 use clap::builder::Styles;
 use clap::builder::styling::{AnsiColor, Effects};
 use clap::{Args, Parser, Subcommand, ValueHint};
+use swarm::directory::Dialect;
 
 pub(crate) use classic::{Classic, ClassicAction, ClassicFetch, ClassicRegister, ClassicTracker, DialectArg};
 pub(crate) use load::Load;
@@ -148,12 +149,22 @@ pub(crate) struct AdminArgs {
 Examples:
   skep serve
   skep serve --listen 127.0.0.1:7000 --state-dir ./hub
+  skep serve --classic-listen token=0.0.0.0:9000
   SKEP_TRACKER__INTERVAL_SECS=600 skep serve")]
 pub(crate) struct Serve {
     /// Address and port for HTTP and UDP; repeat it for several. Port 0 is any free port
     /// [env: SKEP_LISTEN] [default: 0.0.0.0:6969 and [::]:6969]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) listen: Vec<SocketAddr>,
+
+    /// Serve the four classic dialects too, on their usual ports of all addresses: token on 9000 and index on 5000 over
+    /// TCP, chunklist on 5555 and beacon on 5000 over UDP
+    #[arg(long)]
+    pub(crate) classic: bool,
+
+    /// Serve one classic dialect there: token, index, chunklist or beacon; repeat it for several. Port 0 is any free port
+    #[arg(long, value_name = "NAME=ADDR:PORT", value_parser = classic_listen)]
+    pub(crate) classic_listen: Vec<(Dialect, SocketAddr)>,
 
     /// Write a JSON file with the process's id and the bound addresses once all sockets are bound; it is removed when
     /// the hub stops
@@ -224,8 +235,14 @@ pub(crate) struct Add {
 #[command(after_help = "\
 Examples:
   skep ls
+  skep ls --classic
   skep ls --json | jq -r '.[] | select(.seeders == 0).name'")]
 pub(crate) struct Ls {
+    /// List what is offered in the classic dialects instead: names, and how many peers hold each. With --json an array of
+    /// {name, size, parts, holders}
+    #[arg(long, conflicts_with = "long")]
+    pub(crate) classic: bool,
+
     #[command(flatten)]
     pub(crate) list: ListArgs,
 }
@@ -436,6 +453,28 @@ fn seconds(text: &str) -> Result<Duration, String> {
 fn seconds_not_zero(text: &str) -> Result<Duration, String> {
     let duration = seconds(text)?;
     if duration.is_zero() { Err("more than 0 seconds are expected".to_owned()) } else { Ok(duration) }
+}
+
+fn classic_listen(text: &str) -> Result<(Dialect, SocketAddr), String> {
+    let (name, address) = text.split_once('=').unwrap_or((text, ""));
+    let dialect = Dialect::ALL.into_iter().find(|dialect| dialect.name() == name);
+    let dialect = dialect.ok_or_else(|| {
+        format!("`{name}` is not token, index, chunklist or beacon; NAME=ADDR:PORT is expected")
+    })?;
+    let example = SocketAddr::from(([0; 4], usual_port(dialect)));
+    let address = address
+        .parse()
+        .map_err(|_| format!("`{address}` is not an address and port; {name}={example} would be right"))?;
+    Ok((dialect, address))
+}
+
+/// Where the trackers of a dialect usually are.
+pub(crate) const fn usual_port(dialect: Dialect) -> u16 {
+    match dialect {
+        Dialect::Token => 9000,
+        Dialect::Index | Dialect::Beacon => 5000,
+        Dialect::Chunklist => 5555,
+    }
 }
 
 fn positive(text: &str) -> Result<usize, String> {

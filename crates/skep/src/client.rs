@@ -5,6 +5,7 @@ mod error;
 mod token;
 mod url;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
@@ -97,6 +98,30 @@ pub(crate) struct Page<T> {
     pub(crate) next: Option<String>,
 }
 
+/// A page of the names that are offered in the classic dialects.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Directory {
+    /// The names.
+    pub(crate) names: Vec<OfferedName>,
+    /// What to ask for the next page with; `None` on the last.
+    #[serde(default)]
+    pub(crate) next: Option<String>,
+}
+
+/// A name that is offered in a classic dialect, as the hub lists it, and as `--json` prints it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct OfferedName {
+    /// The file's name.
+    pub(crate) name: String,
+    /// Bytes, if somebody says it.
+    pub(crate) size: Option<u64>,
+    /// Parts of 64 KiB, if somebody says it.
+    pub(crate) parts: Option<u32>,
+    /// How many peers can serve the clients of each dialect.
+    #[serde(default)]
+    pub(crate) holders: BTreeMap<String, u64>,
+}
+
 impl Client {
     /// A client of the hub that `settings` name.
     ///
@@ -180,6 +205,25 @@ impl Client {
             Some(next) if Some(next.as_str()) == cursor || page.torrents.is_empty() => {
                 Err(self.not_a_hub("its catalogue has no end"))
             }
+            _ => Ok(page),
+        }
+    }
+
+    /// A page of the names that are offered in the classic dialects. A page may be empty though there are more.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub(crate) async fn directory(
+        &self,
+        limit: usize,
+        cursor: Option<&str>,
+    ) -> Result<Directory, ClientError> {
+        let limit = limit.to_string();
+        let mut query = vec![("limit", limit.as_str())];
+        query.extend(cursor.map(|cursor| ("cursor", cursor)));
+        let page: Directory = self.get("api/v1/directory", &query).await?;
+        match &page.next {
+            Some(next) if Some(next.as_str()) == cursor => Err(self.not_a_hub("its directory has no end")),
             _ => Ok(page),
         }
     }

@@ -5,6 +5,7 @@ mod check;
 mod classic;
 mod completions;
 mod config;
+mod directory;
 mod export;
 mod get;
 mod import;
@@ -40,6 +41,7 @@ pub(crate) async fn run(command: Command, env: &mut Env) -> Outcome {
         Command::Make(args) => make::run(&args, env).await,
         Command::Show(args) => show::run(&args, env),
         Command::Add(args) => add::run(&args, env).await,
+        Command::Ls(args) if args.classic => directory::run(&args.list, env).await,
         Command::Ls(args) => list::run(None, &args.list, env).await,
         Command::Find(args) => list::run(Some(&args.text.join(" ")), &args.list, env).await,
         Command::Config(args) => config::run(&args.command, env),

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use etcetera::BaseStrategy;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use skep::env::{Env, Terminal};
 use skep::exit::Exit;
 
 fn main() -> ExitCode {
+    raise_descriptor_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -21,6 +23,15 @@ fn main() -> ExitCode {
     // What still runs in the background after a command has ended is not waited for.
     runtime.shutdown_background();
     exit.into()
+}
+
+/// Lets the process have as many sockets and files as the system grants it: the limit that programs begin with is low
+/// for the sake of those that do not count them, and a hub of ten thousand connections is no such program.
+fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // With what there is, it works too; only for fewer.
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 fn env() -> Env {

@@ -11,6 +11,7 @@ use figment::error::{Actual, Kind};
 use figment::value::{Dict, Value};
 use hub::config::Key;
 use serde::{Deserialize, Serialize};
+use swarm::directory::Dialect;
 
 use crate::env::Env;
 use crate::exit::Failure;
@@ -72,6 +73,10 @@ pub(crate) struct Flags {
     pub(crate) admin_token: Option<String>,
     /// `--listen`
     pub(crate) listen: Vec<SocketAddr>,
+    /// `--classic`
+    pub(crate) classic: bool,
+    /// `--classic-listen`
+    pub(crate) classic_listen: Vec<(Dialect, SocketAddr)>,
 }
 
 impl Settings {
@@ -82,6 +87,8 @@ impl Settings {
     pub(crate) fn load(env: &Env, flags: &Flags) -> Result<Self, Failure> {
         let file = find_file(env, flags)?;
         let mut layers = vec![layers::defaults(env)?];
+        // Says where they are if nobody else does.
+        layers.extend(flags.classic.then(layers::classic).into_iter().flatten());
         if let Some(path) = &file {
             layers.push(layers::file(path, &shown(env, path))?);
         }

@@ -89,7 +89,7 @@ impl Adder {
         if self.standing == Standing::Admin {
             return Ok(());
         }
-        state.additions.take(self.ip, Instant::now()).map_err(|wait| {
+        state.additions.take(self.ip, 1, Instant::now()).map_err(|wait| {
             let secs = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1);
             let most = state.additions_per_minute;
             Problem::too_many(format!("your address may add {most} torrents a minute; wait {secs} s"), secs)

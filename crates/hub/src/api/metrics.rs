@@ -43,6 +43,7 @@ fn text(state: &ApiState) -> String {
         "Completed downloads that the catalogue could not take note of.",
     );
     out.sample("skep_completed_unwritten_total", "", state.catalogue.completed_lost());
+    state.directory.metrics(&mut out);
     let mut last = "";
     for metric in Metric::ALL {
         let (name, labels, help) = described(metric);
@@ -80,14 +81,14 @@ const fn described(metric: Metric) -> (&'static str, &'static str, &'static str)
 }
 
 #[derive(Default)]
-struct Text(String);
+pub(super) struct Text(String);
 
 impl Text {
-    fn gauge(&mut self, name: &str, help: &str) {
+    pub(super) fn gauge(&mut self, name: &str, help: &str) {
         self.head(name, "gauge", help);
     }
 
-    fn counter(&mut self, name: &str, help: &str) {
+    pub(super) fn counter(&mut self, name: &str, help: &str) {
         self.head(name, "counter", help);
     }
 
@@ -96,7 +97,7 @@ impl Text {
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
+    pub(super) fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
         let _ = match labels {
             "" => writeln!(self.0, "{name} {value}"),
             labels => writeln!(self.0, "{name}{{{labels}}} {value}"),

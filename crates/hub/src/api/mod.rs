@@ -4,12 +4,13 @@
 //! the router. Nothing here is waited for by an announce.
 //!
 //! The rooms: [`problem`] is every refusal; [`admin`] the token; `guard` what holds for all requests; `links` the
-//! hub's own addresses; `addition` the way into the catalogue, limited by `throttle` and `body`; then a room for
+//! hub's own addresses; `addition` the way into the catalogue, limited by [`Throttle`] and `body`; then a room for
 //! each group of calls.
 
 mod addition;
 pub mod admin;
 mod body;
+mod directory;
 mod facts;
 mod guard;
 mod import;
@@ -22,7 +23,6 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod text;
-mod throttle;
 mod torrents;
 mod view;
 
@@ -42,12 +42,13 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use crate::catalogue::{Catalogue, Torrent};
 use crate::config::{Config, Publish};
 use crate::similar::Similarity;
+use crate::throttle::Throttle;
 use crate::tracker::Tracker;
 use crate::web;
 use body::{BODIES_BYTES_MAX, Budget};
-use throttle::Throttle;
 
 pub use admin::{AdminToken, Standing, TokenError};
+pub use directory::DirectoryView;
 pub use problem::Problem;
 
 pub(crate) use addition::{Adder, form, from_metainfo};
@@ -68,6 +69,7 @@ pub struct ApiState {
     tracker: Arc<Tracker>,
     catalogue: Catalogue,
     admin: AdminToken,
+    directory: DirectoryView,
     hooks: Hooks,
     publish: Publish,
     /// The port of UDP announces, if there is one.
@@ -110,6 +112,7 @@ impl ApiState {
         catalogue: Catalogue,
         admin: AdminToken,
         udp_port: Option<u16>,
+        directory: DirectoryView,
         hooks: Hooks,
     ) -> Arc<Self> {
         let limits = &config.catalogue;
@@ -117,6 +120,7 @@ impl ApiState {
             tracker,
             catalogue,
             admin,
+            directory,
             hooks,
             publish: config.publish,
             udp_port,
@@ -196,6 +200,7 @@ pub fn router(state: Arc<ApiState>) -> Router {
     let api = Router::new()
         .route("/torrents", get(torrents::list).post(torrents::add))
         .route("/torrents/{hash}", get(torrents::get).delete(torrents::remove))
+        .route("/directory", get(directory::list))
         .route("/stats", get(status::stats))
         .route("/import", post(import::import));
     Router::new()

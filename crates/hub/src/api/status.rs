@@ -1,5 +1,6 @@
 //! How the hub is: for people, for supervisors, for load balancers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use serde::Serialize;
 use serde_json::json;
 use swarm::InfoHash;
 
+use super::directory::Served;
 use super::{ApiState, Problem};
 use crate::tracker::Metric;
 
@@ -33,6 +35,8 @@ struct Stats {
     announces: u64,
     scrapes: u64,
     completed: u64,
+    /// Of the dialects that are served.
+    classic: BTreeMap<&'static str, Served>,
 }
 
 /// `GET /api/v1/stats`
@@ -52,6 +56,7 @@ pub(super) async fn stats(State(state): State<Arc<ApiState>>) -> Response {
         announces: sum(&[Metric::AnnouncesUdp4, Metric::AnnouncesUdp6, Metric::AnnouncesHttp]),
         scrapes: sum(&[Metric::ScrapesUdp, Metric::ScrapesHttp]),
         completed: state.tracker.count(Metric::Completed),
+        classic: state.directory.served(),
     })
     .into_response()
 }

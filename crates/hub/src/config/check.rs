@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    CatalogueConfig, Config, HttpConfig, LogConfig, SnapshotConfig, TrackerConfig, UdpConfig, format_size,
+    CatalogueConfig, ClassicConfig, Config, HttpConfig, LogConfig, SnapshotConfig, TrackerConfig, UdpConfig,
+    format_size,
 };
 
 /// The longest span a key in seconds may name: a day, beyond which a client would seem to have forgotten the hub.
@@ -29,6 +30,12 @@ const WORKERS_MAX: usize = 1024;
 const BUFFER_BYTES_MIN: usize = 4 << 10;
 /// What the kernel's signed 32-bit option can say.
 const BUFFER_BYTES_MAX: usize = 1 << 30;
+/// The least memory with which the directory's empty tables and a few hundred peers fit.
+const CLASSIC_MEMORY_MIN: usize = 1 << 20;
+/// An address must be able to get a few answers.
+const CLASSIC_ANSWERS_MIN: usize = 64 << 10;
+/// Beyond this, an address gets more than a fast network carries in a minute.
+const CLASSIC_ANSWERS_MAX: usize = (4 << 30) - 1;
 /// Hexadecimal digits of an info hash.
 const HASH_DIGITS: usize = 40;
 
@@ -64,6 +71,7 @@ impl Config {
         self.udp.check(&mut faults);
         self.catalogue.check(self.http.body_bytes_max, &mut faults);
         self.snapshot.check(&mut faults);
+        self.classic.check(&mut faults);
         self.log.check(&mut faults);
         if faults.0.is_empty() { Ok(()) } else { Err(faults.0) }
     }
@@ -190,6 +198,42 @@ impl SnapshotConfig {
     }
 }
 
+impl ClassicConfig {
+    fn check(&self, faults: &mut Faults) {
+        if self.memory_max < CLASSIC_MEMORY_MIN {
+            let expected = format!("at least {} is expected", size(CLASSIC_MEMORY_MIN));
+            faults.add("classic.memory_max", size(self.memory_max), expected);
+        }
+        faults.not_zero("classic.names_max", self.names_max);
+        faults.not_zero("classic.names_per_peer_max", self.names_per_peer_max);
+        faults.not_zero("classic.peers_per_address_max", self.peers_per_address_max);
+        faults.not_zero("classic.connections_max", self.connections_max);
+        faults.not_zero("classic.connections_per_address_max", self.connections_per_address_max);
+        faults.range("classic.idle_secs", self.idle_secs, 1, SECS_MAX);
+        let (least, most) = (CLASSIC_ANSWERS_MIN, CLASSIC_ANSWERS_MAX);
+        faults.sizes("classic.answers_per_minute_max", self.answers_per_minute_max, least, most);
+        faults.range("classic.probe_interval_secs", self.probe_interval_secs, 1, SECS_MAX);
+        faults.range("classic.token.lifetime_secs", self.token.lifetime_secs, 1, PEER_TTL_SECS_MAX);
+        faults.range("classic.index.ttl_secs", self.index.ttl_secs, 1, SECS_MAX);
+        faults.range("classic.chunklist.ttl_secs", self.chunklist.ttl_secs, 1, SECS_MAX);
+        faults.range("classic.beacon.ttl_secs", self.beacon.ttl_secs, 1, SECS_MAX);
+        for address in &self.chunklist.listen {
+            // Seeders listen one port above.
+            if address.port() == u16::MAX {
+                faults.add("classic.chunklist.listen", address, "a port below 65535 is expected");
+            }
+            if let Some(port) = self.chunklist.list_port.filter(|port| *port != 0)
+                && address.port() != 0
+                && Some(port) == address.port().checked_add(1)
+            {
+                let expected =
+                    format!("another one than that above {address} is expected: it is the seeders'");
+                faults.add("classic.chunklist.list_port", port, expected);
+            }
+        }
+    }
+}
+
 impl LogConfig {
     fn check(&self, faults: &mut Faults) {
         // `info`, or `info,hub=debug`. A filter takes a word that is no level for the name of a part of the program,
@@ -264,7 +308,7 @@ mod tests {
     #[test]
     fn each_wrong_value_is_named_with_what_would_be_right() {
         type Change = fn(&mut Config);
-        let table: [(Change, &str); 16] = [
+        let table: [(Change, &str); 19] = [
             (
                 |c| c.listen.clear(),
                 "`listen` is empty: at least one address and port is expected, such as \"0.0.0.0:6969\"",
@@ -323,6 +367,19 @@ mod tests {
                 |c| c.catalogue.metainfo_bytes_max = 17 << 20,
                 "`catalogue.metainfo_bytes_max` is 17 MiB: at most `http.body_bytes_max` (16 MiB) is expected, \
                  or no request can carry it",
+            ),
+            (|c| c.classic.memory_max = 1, "`classic.memory_max` is 1 B: at least 1 MiB is expected"),
+            (
+                |c| c.classic.index.ttl_secs = 0,
+                "`classic.index.ttl_secs` is 0: a number from 1 to 86400 is expected",
+            ),
+            (
+                |c| {
+                    c.classic.chunklist.listen = vec!["127.0.0.1:5555".parse().unwrap()];
+                    c.classic.chunklist.list_port = Some(5556);
+                },
+                "`classic.chunklist.list_port` is 5556: another one than that above 127.0.0.1:5555 is expected: \
+                 it is the seeders'",
             ),
             (
                 |c| c.catalogue.similar_threshold = f64::NAN,

@@ -89,7 +89,7 @@ impl HttpListener {
         of_threads.resize_with(threads, Vec::new);
         let mut local_addrs = Vec::new();
         for address in sockets::possible(&config.listen) {
-            let shared = sockets::bind(address, Transport::Tcp, threads)?;
+            let shared = sockets::bind(address, Transport::Tcp, threads, sockets::FLAG)?;
             local_addrs.push(shared.first().map_or(Ok(address), sockets::local_address)?);
             for (of_thread, socket) in of_threads.iter_mut().zip(shared) {
                 of_thread.push(listening(socket)?);

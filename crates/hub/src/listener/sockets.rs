@@ -5,6 +5,9 @@ use std::net::SocketAddr;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+/// Where the addresses of HTTP and UDP are chosen.
+pub(super) const FLAG: &str = "--listen";
+
 /// What goes over a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transport {
@@ -12,22 +15,28 @@ pub(super) enum Transport {
     Udp,
 }
 
-/// Binds `address` with one socket for each of `threads`, all on the same port. Port 0 is any free port.
+/// Binds `address` with one socket for each of `threads`, all on the same port. Port 0 is any free port. `flag` is where
+/// a person chooses another address.
 ///
 /// # Errors
 ///
 /// What the system says, with the address and, where it is known, what to do.
-pub(super) fn bind(address: SocketAddr, transport: Transport, threads: usize) -> io::Result<Vec<Socket>> {
+pub(super) fn bind(
+    address: SocketAddr,
+    transport: Transport,
+    threads: usize,
+    flag: &str,
+) -> io::Result<Vec<Socket>> {
     bind_all(address, transport, threads).map_err(|error| {
         let advice = match error.kind() {
             io::ErrorKind::AddrInUse => {
-                "; another program listens there: stop it, or choose another port with --listen"
+                format!("; another program listens there: stop it, or choose another port with {flag}")
             }
             io::ErrorKind::PermissionDenied => {
-                "; choose a port from 1024 on with --listen, or grant the right to bind below"
+                format!("; choose a port from 1024 on with {flag}, or grant the right to bind below")
             }
-            io::ErrorKind::AddrNotAvailable => "; this machine does not have that address",
-            _ => "",
+            io::ErrorKind::AddrNotAvailable => "; this machine does not have that address".to_owned(),
+            _ => String::new(),
         };
         let over = transport.name();
         io::Error::new(error.kind(), format!("cannot listen on {address} over {over}: {error}{advice}"))
@@ -112,7 +121,7 @@ mod tests {
     #[test]
     fn threads_share_the_port_that_the_system_chose() {
         for transport in [Transport::Tcp, Transport::Udp] {
-            let sockets = bind("127.0.0.1:0".parse().unwrap(), transport, 3).unwrap();
+            let sockets = bind("127.0.0.1:0".parse().unwrap(), transport, 3, FLAG).unwrap();
             let ports: Vec<u16> =
                 sockets.iter().map(|socket| local_address(socket).unwrap().port()).collect();
             assert_eq!(ports.len(), 3);
@@ -123,12 +132,12 @@ mod tests {
     #[test]
     fn a_port_in_use_is_an_error_even_to_ourselves() {
         for transport in [Transport::Tcp, Transport::Udp] {
-            let first = bind("127.0.0.1:0".parse().unwrap(), transport, 2).unwrap();
+            let first = bind("127.0.0.1:0".parse().unwrap(), transport, 2, FLAG).unwrap();
             if transport == Transport::Tcp {
                 first[0].listen(1).unwrap();
             }
             let address = local_address(&first[0]).unwrap();
-            let error = bind(address, transport, 2).unwrap_err();
+            let error = bind(address, transport, 2, FLAG).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
             let expected = format!("cannot listen on {address} over {}: ", transport.name());
             assert!(error.to_string().starts_with(&expected), "{error}");
@@ -137,7 +146,7 @@ mod tests {
 
     #[test]
     fn an_address_of_another_machine_is_an_error() {
-        let error = bind("192.0.2.1:0".parse().unwrap(), Transport::Udp, 1).unwrap_err();
+        let error = bind("192.0.2.1:0".parse().unwrap(), Transport::Udp, 1, FLAG).unwrap_err();
         assert!(error.to_string().contains("does not have that address"), "{error}");
     }
 }

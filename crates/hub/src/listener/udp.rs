@@ -48,7 +48,7 @@ impl UdpListener {
         };
         let mut listener = Self { addresses: Vec::new(), sockets: Vec::new() };
         for address in sockets::possible(listen) {
-            let shared = sockets::bind(address, Transport::Udp, workers)?;
+            let shared = sockets::bind(address, Transport::Udp, workers, sockets::FLAG)?;
             listener.addresses.push(shared.first().map_or(Ok(address), sockets::local_address)?);
             for socket in shared {
                 // The kernel grants what its own limit allows; less is no error.

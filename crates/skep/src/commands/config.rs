@@ -53,27 +53,24 @@ fn values(settings: &Settings) -> Result<Table, toml::ser::Error> {
 /// The configuration as a file that explains itself.
 fn document(settings: &Settings, values: &Table) -> String {
     let mut out = String::new();
-    let is_section = |key: &&Key| Config::SECTIONS.iter().any(|(section, _)| *section == key.name);
-    for key in Config::KEYS.iter().filter(|key| !is_section(key)) {
-        entry(settings, "", key, values.get(key.name), &mut out);
-    }
+    entries(settings, "", Config::KEYS, Some(values), &mut out);
     for (section, keys) in Config::SECTIONS.iter().chain([&CLIENT_SECTION]) {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "[{section}]");
-        let table = values.get(*section).and_then(Value::as_table);
-        for key in *keys {
-            entry(
-                settings,
-                &format!("{section}."),
-                key,
-                table.and_then(|table| table.get(key.name)),
-                &mut out,
-            );
-        }
+        let table =
+            section.split('.').try_fold(values, |table, level| table.get(level).and_then(Value::as_table));
+        entries(settings, &format!("{section}."), keys, table, &mut out);
     }
     out.truncate(out.trim_end().len());
     out.push('\n');
     out
+}
+
+/// The keys of a section; those in it that are sections themselves come later.
+fn entries(settings: &Settings, prefix: &str, keys: &[Key], values: Option<&Table>, out: &mut String) {
+    for key in keys.iter().filter(|key| !Config::is_section(&format!("{prefix}{}", key.name))) {
+        entry(settings, prefix, key, values.and_then(|values| values.get(key.name)), out);
+    }
 }
 
 fn entry(settings: &Settings, prefix: &str, key: &Key, value: Option<&Value>, out: &mut String) {

@@ -22,6 +22,8 @@ pub(super) async fn run(args: &Serve, env: &mut Env) -> Outcome {
         state_dir: args.state.state_dir.clone(),
         admin_token: args.admin_token.clone(),
         listen: args.listen.clone(),
+        classic: args.classic,
+        classic_listen: args.classic_listen.clone(),
         ..Flags::default()
     };
     let settings = Settings::load(env, &flags)?;
@@ -64,6 +66,9 @@ fn announce(bound: &Bound, state_dir: &str, env: &mut Env) -> io::Result<()> {
     }
     for url in address::urls("udp", &bound.udp, "") {
         writeln!(out, "announce  {url}")?;
+    }
+    for (dialect, address) in &bound.classic {
+        writeln!(out, "classic   {dialect} at {address}")?;
     }
     out.flush()
 }

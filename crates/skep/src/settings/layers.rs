@@ -1,14 +1,17 @@
 //! The layers of a configuration, each from one file, variable or flag.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use figment::value::{Dict, Map, Num, Value};
 use figment::{Metadata, Profile, Provider};
 
 use serde::Serialize;
+use swarm::directory::Dialect;
 
 use super::unknown::{Form, Known};
 use super::{CLIENT_SECTION, ClientConfig, Flags};
+use crate::cli;
 use crate::env::Env;
 use crate::exit::Failure;
 
@@ -70,6 +73,20 @@ pub(super) fn defaults(env: &Env) -> Result<Layer, Failure> {
 
 fn serialized(values: impl Serialize) -> Result<Value, Failure> {
     Value::serialize(values).map_err(Failure::misuse)
+}
+
+/// The usual addresses of the classic dialects, a layer for each.
+pub(super) fn classic() -> impl Iterator<Item = Layer> {
+    Dialect::ALL.into_iter().map(|dialect| {
+        let everywhere = [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()];
+        let addresses = everywhere.map(|ip| SocketAddr::new(ip, cli::usual_port(dialect)));
+        classic_listen("--classic", dialect, &addresses)
+    })
+}
+
+fn classic_listen(flag: &str, dialect: Dialect, addresses: &[SocketAddr]) -> Layer {
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    Layer::one(flag, &format!("classic.{dialect}.listen"), Value::from(addresses))
 }
 
 /// What the configuration file says; a relative path in it starts where the file is.
@@ -134,7 +151,12 @@ pub(super) fn flags(env: &Env, flags: &Flags) -> Result<Vec<Layer>, Failure> {
         texts.into_iter().filter_map(|(flag, key, text)| Some(Layer::one(flag, key, Value::from(text?))));
     let listen: Vec<String> = flags.listen.iter().map(ToString::to_string).collect();
     let listen = (!listen.is_empty()).then(|| Layer::one("--listen", "listen", Value::from(listen)));
-    Ok(texts.chain(listen).collect())
+    let classic = Dialect::ALL.into_iter().filter_map(|dialect| {
+        let addresses = flags.classic_listen.iter().filter(|(of, _)| *of == dialect);
+        let addresses: Vec<SocketAddr> = addresses.map(|(_, address)| *address).collect();
+        (!addresses.is_empty()).then(|| classic_listen("--classic-listen", dialect, &addresses))
+    });
+    Ok(texts.chain(listen).chain(classic).collect())
 }
 
 fn is_or_continues(name: &str, other: &str) -> bool {

@@ -40,11 +40,11 @@ impl Known {
             _ => Form::Number,
         };
         let names: Vec<&'static str> = sections.clone().map(|(name, _)| *name).collect();
-        let top =
-            Config::KEYS.iter().map(|key| key.name).filter(|name| !names.contains(name)).map(str::to_owned);
+        let top = Config::KEYS.iter().map(|key| key.name.to_owned());
         let below = sections
             .flat_map(|(section, keys)| keys.iter().map(move |key| format!("{section}.{}", key.name)));
-        let keys = top.chain(below).map(|key| (form(&key), key)).map(|(form, key)| (key, form)).collect();
+        let keys = top.chain(below).filter(|key| !names.contains(&key.as_str()));
+        let keys = keys.map(|key| (form(&key), key)).map(|(form, key)| (key, form)).collect();
         Self { sections: names, keys }
     }
 
@@ -56,19 +56,25 @@ impl Known {
     /// What `layer` says of keys that do not exist, a line each.
     pub(super) fn faults(&self, layer: &Layer) -> Vec<String> {
         let mut faults = Vec::new();
-        for (name, value) in &layer.values {
+        self.section_faults(layer, "", &layer.values, &mut faults);
+        faults
+    }
+
+    /// The faults of a section's keys, and of the sections in it. `prefix` is the section's name and a dot.
+    fn section_faults(&self, layer: &Layer, prefix: &str, keys: &Dict, faults: &mut Vec<String>) {
+        for (name, value) in keys {
+            let name = format!("{prefix}{name}");
             if self.sections.contains(&name.as_str()) {
                 match value {
-                    Value::Dict(_, keys) => self.section_faults(layer, name, keys, &mut faults),
-                    _ => faults.push(not_a_value(layer, name)),
+                    Value::Dict(_, keys) => self.section_faults(layer, &format!("{name}."), keys, faults),
+                    _ => faults.push(not_a_value(layer, &name)),
                 }
             } else if matches!(value, Value::Dict(..)) && !layer.name.starts_with(PREFIX) {
-                faults.push(self.section_fault(layer, name));
-            } else if self.form(name).is_none() {
-                faults.push(self.key_fault(layer, &whole_key(name, value)));
+                faults.push(self.section_fault(layer, &name));
+            } else if self.form(&name).is_none() {
+                faults.push(self.key_fault(layer, &whole_key(&name, value)));
             }
         }
-        faults
     }
 
     fn section_fault(&self, layer: &Layer, section: &str) -> String {
@@ -79,12 +85,6 @@ impl Known {
             None => ADVICE.to_owned(),
         };
         format!("{}: there is no section [{section}]; {advice}", layer.name)
-    }
-
-    fn section_faults(&self, layer: &Layer, section: &str, keys: &Dict, faults: &mut Vec<String>) {
-        let unknown =
-            keys.keys().map(|key| format!("{section}.{key}")).filter(|key| self.form(key).is_none());
-        faults.extend(unknown.map(|key| self.key_fault(layer, &key)));
     }
 
     fn key_fault(&self, layer: &Layer, key: &str) -> String {

@@ -28,6 +28,7 @@ pub struct HolderView<'d> {
 #[derive(Clone, Copy)]
 pub struct NameView<'d> {
     directory: &'d Directory,
+    number: u32,
     name: &'d Name,
 }
 
@@ -84,7 +85,7 @@ impl Directory {
     #[must_use]
     pub fn name(&self, name: &str) -> Option<NameView<'_>> {
         let number = self.names.find(name, &self.salt)?;
-        Some(NameView { directory: self, name: self.names.name(number) })
+        Some(NameView { directory: self, number, name: self.names.name(number) })
     }
 
     /// Up to `rows_max` holders registered in a dialect, from where the last page ended; 0 to begin. Who is here all the
@@ -102,7 +103,7 @@ impl Directory {
     #[must_use]
     pub fn names(&self, from: u32, rows_max: usize) -> Page<NameView<'_>> {
         page(from, self.names.slots(), rows_max, |number| {
-            self.names.get(number).map(|name| NameView { directory: self, name })
+            self.names.get(number).map(|name| NameView { directory: self, number, name })
         })
     }
 }
@@ -215,6 +216,12 @@ impl<'d> NameView<'d> {
     #[must_use]
     pub fn text(&self) -> &'d str {
         self.name.text()
+    }
+
+    /// Where a page begins that is to have the names behind this one, and not this one.
+    #[must_use]
+    pub const fn next(&self) -> u32 {
+        self.number + 1
     }
 
     /// How many holders can serve the clients of a dialect; a peer that registered in several dialects counts in each.

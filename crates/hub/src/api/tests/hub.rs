@@ -13,8 +13,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tower::ServiceExt;
 use wire::metainfo::{Builder, Content};
 
-use crate::api::{AdminToken, ApiState, Hooks, router};
+use crate::api::{AdminToken, ApiState, DirectoryView, Hooks, router};
 use crate::catalogue::{Catalogue, Limits, now_unix};
+use crate::classic::Registrar;
 use crate::config::Config;
 use crate::listener::http::handover::Origin;
 use crate::tracker::{Asker, Events, Tracker};
@@ -72,7 +73,8 @@ impl Hub {
         let (ready, is_ready) = watch::channel(true);
         let hooks = Hooks { save, shutdown, ready: is_ready };
         let admin = AdminToken::load_or_create(dir.path(), config.admin_token.as_deref()).unwrap();
-        let state = ApiState::new(&config, tracker.clone(), catalogue, admin, Some(6969), hooks);
+        let directory = DirectoryView::new(Arc::new(Registrar::new(&config.classic)), &[]);
+        let state = ApiState::new(&config, tracker.clone(), catalogue, admin, Some(6969), directory, hooks);
         Self { router: router(state), tracker, saves, shutdowns, ready, _dir: dir }
     }
 

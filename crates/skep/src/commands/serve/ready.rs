@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ struct Ready<'a> {
     http: &'a [SocketAddr],
     udp: &'a [SocketAddr],
     ws: &'a [SocketAddr],
+    classic: BTreeMap<&'static str, Vec<SocketAddr>>,
     /// Where a peer serves its API.
     #[serde(skip_serializing_if = "Option::is_none")]
     api: Option<SocketAddr>,
@@ -37,8 +39,12 @@ impl ReadyFile {
     }
 
     fn put(path: &Path, bound: &Bound, api: Option<SocketAddr>) -> Result<Self, Failure> {
-        let Bound { http, udp, ws } = bound;
-        let ready = Ready { pid: std::process::id(), http, udp, ws, api };
+        let Bound { http, udp, ws, classic: dialects } = bound;
+        let mut classic: BTreeMap<_, Vec<SocketAddr>> = BTreeMap::new();
+        for (dialect, address) in dialects {
+            classic.entry(dialect.name()).or_default().push(*address);
+        }
+        let ready = Ready { pid: std::process::id(), http, udp, ws, classic, api };
         let refuse = |error: io::Error| {
             Failure::Misuse(format!("cannot write the ready file {}: {error}", path.display()))
         };
@@ -61,6 +67,7 @@ impl Drop for ReadyFile {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+    use swarm::directory::Dialect;
 
     use super::*;
 
@@ -69,6 +76,7 @@ mod tests {
             http: vec!["127.0.0.1:6969".parse().unwrap(), "[::1]:6969".parse().unwrap()],
             udp: vec!["127.0.0.1:6970".parse().unwrap()],
             ws: Vec::new(),
+            classic: vec![(Dialect::Beacon, "127.0.0.1:5000".parse().unwrap())],
         }
     }
 
@@ -82,6 +90,7 @@ mod tests {
             told,
             json!({
                 "pid": std::process::id(), "http": ["127.0.0.1:6969", "[::1]:6969"], "udp": ["127.0.0.1:6970"], "ws": [],
+                "classic": {"beacon": ["127.0.0.1:5000"]},
             })
         );
         drop(ready);
