@@ -67,6 +67,13 @@ impl Turns {
         self.limiter.give_back(bytes);
     }
 
+    /// Counts `bytes` that are no torrent's, and says how long they are to wait for their turn, in microseconds.
+    pub fn spend(&mut self, bytes: u32, now: Micros) -> Micros {
+        let opens_at = self.limiter.opens_at(now).unwrap_or(now);
+        self.limiter.take(bytes);
+        opens_at - now
+    }
+
     /// When something may pass again, if nothing may now.
     pub(crate) fn opens_at(&mut self, now: Micros) -> Option<Micros> {
         self.limiter.opens_at(now)
@@ -102,6 +109,17 @@ mod tests {
         let both = passed(&[A, B]);
         assert!(both[0].abs_diff(both[1]) <= 16_384, "{both:?}");
         assert!(alone.abs_diff(both[0] + both[1]) <= 5 * 16_384, "{alone} and {both:?}");
+    }
+
+    #[test]
+    fn what_is_no_torrents_waits_for_what_passed_before() {
+        let mut turns = Turns::new(Some(1_000_000));
+        assert_eq!(turns.spend(1_000_000, SECOND), 0);
+        let wait = turns.spend(1, SECOND);
+        assert!(wait.abs_diff(SECOND - SECOND / 20) < SECOND / 100, "{wait}");
+        assert!(!turns.is_open(A, SECOND), "torrents share the limit");
+        turns.set(None);
+        assert_eq!(turns.spend(u32::MAX, SECOND), 0);
     }
 
     #[test]

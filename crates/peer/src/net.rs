@@ -26,6 +26,9 @@ pub(crate) use write::{Blocks, write};
 /// How long a connection may take to stand.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 
+/// The first byte of a handshake: how long the name of its protocol is (BEP 3).
+const HANDSHAKE_FIRST_BYTE: u8 = 19;
+
 /// How long the other side's handshake may take.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -95,24 +98,39 @@ pub(crate) async fn dial(endpoint: Endpoint, ours: &Handshake) -> io::Result<(Tc
     let mut stream = in_time(CONNECT_TIMEOUT, TcpStream::connect(address)).await?;
     prepare(&stream)?;
     say(&mut stream, ours).await?;
-    let theirs = in_time(HANDSHAKE_TIMEOUT, hear(&mut stream)).await?;
+    let Heard::Handshake(theirs) = in_time(HANDSHAKE_TIMEOUT, hear(&mut stream)).await? else {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it speaks another protocol"));
+    };
     if theirs.info_hash != ours.info_hash {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "it answered about another torrent"));
     }
     Ok((stream, theirs))
 }
 
-/// Shakes hands with somebody who connected to us, about a swarm that `is_known`.
+/// What somebody says first.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// A handshake.
+    Handshake(Handshake),
+    /// The beginning of something else: its first byte is not that of a handshake.
+    Other(Vec<u8>),
+}
+
+/// Shakes hands with somebody who connected to us, about a swarm that `is_known`. Who speaks another protocol is told
+/// nothing.
 ///
 /// # Errors
-/// It says nothing in time, speaks another protocol, or asks about a swarm that is not ours.
+/// It says nothing in time, or asks about a swarm that is not ours.
 pub(crate) async fn welcome(
     stream: &mut TcpStream,
     peer_id: PeerId,
     is_known: impl Fn(InfoHash) -> bool,
-) -> io::Result<Handshake> {
+) -> io::Result<Heard> {
     prepare(stream)?;
-    let theirs = in_time(HANDSHAKE_TIMEOUT, hear(stream)).await?;
+    let theirs = match in_time(HANDSHAKE_TIMEOUT, hear(stream)).await? {
+        Heard::Handshake(theirs) => theirs,
+        other @ Heard::Other(_) => return Ok(other),
+    };
     if !is_known(theirs.info_hash) {
         return Err(io::Error::new(
             io::ErrorKind::NotFound,
@@ -120,7 +138,7 @@ pub(crate) async fn welcome(
         ));
     }
     say(stream, &Handshake::new(theirs.info_hash, peer_id)).await?;
-    Ok(theirs)
+    Ok(Heard::Handshake(theirs))
 }
 
 /// The other side's address, an IPv4-mapped one as IPv4.
@@ -140,8 +158,8 @@ async fn say(stream: &mut TcpStream, handshake: &Handshake) -> io::Result<()> {
     in_time(HANDSHAKE_TIMEOUT, stream.write_all(&bytes)).await
 }
 
-/// Reads a handshake and not a byte more.
-async fn hear(stream: &mut TcpStream) -> io::Result<Handshake> {
+/// Reads a handshake and not a byte more, or the beginning of something else.
+async fn hear(stream: &mut TcpStream) -> io::Result<Heard> {
     let mut bytes = [0; HANDSHAKE_BYTES];
     let mut filled = 0;
     loop {
@@ -150,9 +168,12 @@ async fn hear(stream: &mut TcpStream) -> io::Result<Handshake> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         filled += more;
+        if bytes[0] != HANDSHAKE_FIRST_BYTE {
+            return Ok(Heard::Other(bytes[..filled].to_vec()));
+        }
         let read = Handshake::decode(&bytes[..filled]);
         match read.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.to_string()))? {
-            Some(handshake) => return Ok(handshake),
+            Some(handshake) => return Ok(Heard::Handshake(handshake)),
             None => continue,
         }
     }

@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use engine::{Event, Micros, Session, Source};
@@ -21,6 +21,7 @@ use tokio::task::AbortHandle;
 use wire::metainfo::Metainfo;
 
 use crate::announce::{self, Patience, TrackerStatus, Trackers};
+use crate::classic::{Pace, Server, Shelf};
 use crate::disk::{self, Disk, Place, Problem};
 use crate::folder::Download;
 use crate::net::{self, Supply};
@@ -55,7 +56,7 @@ const HALF_OPEN_MAX: usize = 32;
 const OPENINGS_MAX: usize = 4;
 
 /// How a node is set up.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
     /// Where others connect to us: 0 is any free port, `None` the first free one from 6881 on.
     pub port: Option<u16>,
@@ -68,6 +69,8 @@ pub struct Options {
     pub state_dir: Option<PathBuf>,
     /// Our program and version, as others show it.
     pub client: &'static str,
+    /// What peers of the classic dialects are given on the same port; `None`: nothing.
+    pub classic: Option<Arc<dyn Shelf>>,
 }
 
 /// Limits of all torrents together, in bytes a second.
@@ -133,7 +136,14 @@ struct Turn<'a> {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { port: None, connections_max: 500, limits: Limits::default(), state_dir: None, client: "Skep" }
+        Self {
+            port: None,
+            connections_max: 500,
+            limits: Limits::default(),
+            state_dir: None,
+            client: "Skep",
+            classic: None,
+        }
     }
 }
 
@@ -180,8 +190,10 @@ impl Node {
         });
         let mut tasks = vec![tokio::spawn(timer::run(inner.clone())).abort_handle()];
         tasks.push(tokio::spawn(keeping::run(inner.clone())).abort_handle());
+        let classic = options.classic.map(|shelf| Server::new(shelf, inner.pace()));
         for listener in listeners {
-            tasks.push(tokio::spawn(connection::accept(inner.clone(), listener)).abort_handle());
+            let accepting = connection::accept(inner.clone(), listener, classic.clone());
+            tasks.push(tokio::spawn(accepting).abort_handle());
         }
         Ok(Self(Arc::new(Owner { inner, tasks })))
     }
@@ -398,6 +410,16 @@ impl Turn<'_> {
 impl Inner {
     fn now(&self) -> Micros {
         Micros::try_from(self.started.elapsed().as_micros()).unwrap_or(Micros::MAX)
+    }
+
+    /// The limit of uploads, for what is no torrent's.
+    fn pace(self: &Arc<Self>) -> Pace {
+        let inner = Arc::downgrade(self);
+        Pace::new(move |bytes| {
+            let wait =
+                inner.upgrade().map(|inner| inner.core.lock().session.upload.spend(bytes, inner.now()));
+            Duration::from_micros(wait.unwrap_or_default())
+        })
     }
 
     /// The stay of a torrent that is here.

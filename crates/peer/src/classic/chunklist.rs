@@ -201,6 +201,9 @@ async fn read_list(stream: &mut TcpStream, size: u64) -> Result<Vec<u8>, Wrong> 
 /// The most chunks whose list trackers take: files of 6.8 GiB.
 const CHUNKS_MAX: usize = CHUNK_LIST_BYTES_MAX / "99999: '', ".len().saturating_add(64);
 
+/// The largest file that has a chunk list, in bytes.
+pub const FILE_BYTES_MAX: u64 = CHUNKS_MAX as u64 * CHUNK_BYTES;
+
 /// The SHA-256 of each chunk of a file, read from where it stands to its end. It waits for the disk.
 ///
 /// # Errors

@@ -132,6 +132,11 @@ impl<'a> Order<'a> {
         Ok(Self { name, folder, own_name, progress })
     }
 
+    /// Under which name its holders have it.
+    pub(super) const fn name(&self) -> &'a str {
+        self.name
+    }
+
     /// Those holders that are asked, each once.
     fn holders(&self, holders: &[SocketAddr]) -> Result<Vec<SocketAddr>, FetchError> {
         let mut asked = Vec::new();

@@ -9,22 +9,26 @@ use bytes::Bytes;
 use engine::{Event, Link as Peer, PeerKey};
 use swarm::Endpoint;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::task::JoinSet;
 use wire::peer::{Block, FRAME_BYTES_MAX, Handshake, frame_bytes_max};
 
 use super::torrent::{Link, Stay};
 use super::{Core, Inner};
-use crate::net::{self, Batch, Blocks, Inbound, Outbound};
+use crate::classic;
+use crate::net::{self, Batch, Blocks, Heard, Inbound, Outbound};
 
 /// How long to rest when the system has no connection to give, as when there are too many open files.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
-/// Lets others in.
-pub(super) async fn accept(inner: Arc<Inner>, listener: TcpListener) {
+/// Lets others in. Who does not shake hands as a peer of torrents does is left to `classic`, if that is there.
+pub(super) async fn accept(inner: Arc<Inner>, listener: TcpListener, classic: Option<classic::Server>) {
+    // It ends with this, and with it what the classic peers are given.
+    let mut welcomes = JoinSet::new();
     loop {
         // It fails only once it is closed, and nothing closes it.
         let Ok(room) = inner.welcomes.clone().acquire_owned().await else { return };
-        let mut stream = match listener.accept().await {
+        let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::debug!(%error, "nobody can be let in");
@@ -32,19 +36,36 @@ pub(super) async fn accept(inner: Arc<Inner>, listener: TcpListener) {
                 continue;
             }
         };
-        let inner = inner.clone();
-        tokio::spawn(async move {
-            let is_known = |hash| inner.core.lock().torrents.contains_key(&hash);
-            match net::welcome(&mut stream, inner.peer_id, is_known).await {
-                Ok(theirs) => {
-                    if let Some(stay) = inner.stay(theirs.info_hash) {
-                        inner.join(stay, stream, &theirs, None);
-                    }
-                }
-                Err(error) => tracing::debug!(%error, "somebody was not let in"),
+        while welcomes.try_join_next().is_some() {}
+        welcomes.spawn(welcome(inner.clone(), stream, room, classic.clone()));
+    }
+}
+
+async fn welcome(
+    inner: Arc<Inner>,
+    mut stream: TcpStream,
+    room: OwnedSemaphorePermit,
+    classic: Option<classic::Server>,
+) {
+    let is_known = |hash| inner.core.lock().torrents.contains_key(&hash);
+    match net::welcome(&mut stream, inner.peer_id, is_known).await {
+        Ok(Heard::Handshake(theirs)) => {
+            if let Some(stay) = inner.stay(theirs.info_hash) {
+                inner.join(stay, stream, &theirs, None);
             }
+        }
+        Ok(Heard::Other(first)) => {
+            // A transfer takes its time, and has bounds of its own.
             drop(room);
-        });
+            match classic {
+                Some(server) => match server.serve(stream, &first).await {
+                    Ok(served) => tracing::debug!(?served, "classic transfer"),
+                    Err(error) => tracing::debug!(%error, "classic transfer"),
+                },
+                None => tracing::debug!("somebody who speaks another protocol was not let in"),
+            }
+        }
+        Err(error) => tracing::debug!(%error, "somebody was not let in"),
     }
 }
 
