@@ -63,12 +63,16 @@ impl Stock {
     }
 
     /// Offers a file of the folder. With `prefix`, it is called so in `beacon`, before its name. What is no file there,
-    /// or has a name that the dialects do not know, is not offered; whether it is. Waits for the disk.
+    /// or has a name that the dialects do not know, is not offered; whether it is. What is offered already stays as it is: what has changed is to be
+    /// [withdrawn](Self::withdraw) first. Waits for the disk.
     pub fn offer(&self, name: &str, prefix: Option<&str>) -> bool {
         let Some(bytes) = FileName::new(name).ok().and_then(|_| self.size(name)) else { return false };
         let beacon_name = format!("{}{name}", prefix.unwrap_or_default());
         let beacon_name = if FileName::new(&beacon_name).is_ok() { beacon_name } else { name.to_owned() };
         let mut items = self.items.lock();
+        if items.by_name.get(name).is_some_and(|it| (it.bytes, &it.beacon_name) == (bytes, &beacon_name)) {
+            return true;
+        }
         items.remove(name);
         let number = items.next;
         items.next += 1;
@@ -210,11 +214,11 @@ mod tests {
         }
         let stock = Stock::open(folder.path()).unwrap();
         assert_eq!(stock.chunked(), None);
-        for (name, newest) in [("b", "b"), ("a", "a"), ("empty", "a"), ("b", "b")] {
+        for (name, newest) in [("b", "b"), ("a", "a"), ("empty", "a"), ("b", "a")] {
             stock.offer(name, None);
             assert_eq!(stock.chunked().as_deref(), Some(newest));
         }
-        stock.withdraw("b");
-        assert_eq!(stock.chunked().as_deref(), Some("a"));
+        stock.withdraw("a");
+        assert_eq!(stock.chunked().as_deref(), Some("b"));
     }
 }

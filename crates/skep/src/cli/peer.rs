@@ -207,9 +207,13 @@ pub(crate) struct Peer {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) dir: Option<PathBuf>,
 
-    /// User whose folder it is [default: who is logged in]
-    #[arg(long, value_name = "NAME", conflicts_with = "dir")]
+    /// User whose folder it is, and who is known to peers of the classic dialects [default: who is logged in]
+    #[arg(long, value_name = "NAME")]
     pub(crate) user: Option<String>,
+
+    /// Offer downloads from `beacon` peers there under their own names, and not as `[download]NAME`
+    #[arg(long)]
+    pub(crate) plain_names: bool,
 
     /// Address and port of the API, on loopback; port 0 is any free port
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]

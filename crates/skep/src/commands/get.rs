@@ -34,7 +34,7 @@ pub(super) async fn run(args: &Get, env: &mut Env) -> Outcome {
     std::fs::create_dir_all(&folder)
         .map_err(|error| Failure::Misuse(format!("cannot make the folder {}: {error}", folder.display())))?;
     let state_dir = peering::state_dir(&settings, env);
-    let node = peering::start(&args.peer, args.limit_down, state_dir)?;
+    let node = peering::start(&args.peer, args.limit_down, state_dir, None)?;
 
     let until = match (args.no_seed, args.seed_for, args.seed_ratio) {
         (true, _, _) => Until::Whole,

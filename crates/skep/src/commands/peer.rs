@@ -1,6 +1,7 @@
 //! A long-running peer over a folder.
 
 mod catalogue;
+mod classics;
 mod fetches;
 mod offers;
 mod records;
@@ -12,9 +13,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use peer::announce::State;
 use peer::api::{Api, Hooks, Token};
+use peer::classic::{Presence, Stock};
 use peer::folder::Folder;
 use peer::node::Node;
-use swarm::InfoHash;
+use swarm::{InfoHash, Port};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -28,6 +30,7 @@ use crate::format::plain;
 use crate::logs;
 use crate::settings::{Flags, Settings};
 use catalogue::Catalogue;
+use classics::Classics;
 use records::Records;
 
 /// Entries that are hashed at a time: so many long ones do not keep a short one waiting.
@@ -48,6 +51,7 @@ struct Peer {
     /// Where what is known of files is kept.
     state_dir: PathBuf,
     catalogue: Catalogue,
+    classics: Arc<Classics>,
     records: Records,
     /// What is shared of the folder's entries.
     shared: Mutex<Vec<InfoHash>>,
@@ -78,7 +82,12 @@ pub(super) async fn run(args: &cli::Peer, env: &mut Env) -> Outcome {
     })?;
     let token = Token::load_or_create(&settings.hub.state_dir).map_err(Failure::misuse)?;
     let records = Records::open(&state_dir, folder.path()).map_err(Failure::misuse)?;
-    let node = peering::start(&args.peer, args.limit_down, Some(state_dir.clone()))?;
+    let stock = Stock::open(folder.path()).map(Arc::new).map_err(Failure::misuse)?;
+    let node = peering::start(&args.peer, args.limit_down, Some(state_dir.clone()), Some(stock.clone()))?;
+    let user = user(args.user.as_deref(), env).unwrap_or_else(|| "skep".to_owned());
+    let port = Port::new(node.port());
+    let presence = port.map(|port| Presence::new(stock.clone(), user.clone(), port));
+    let classics = Arc::new(Classics::new(stock, presence, user, args.plain_names));
     let (fetch, fetches) = mpsc::channel(1);
     let (remove, removals) = mpsc::channel(1);
     let (shutdown, mut shutdowns) = mpsc::channel(1);
@@ -98,6 +107,7 @@ pub(super) async fn run(args: &cli::Peer, env: &mut Env) -> Outcome {
             announce,
             state_dir,
             catalogue: Catalogue::default(),
+            classics: classics.clone(),
             records,
             shared: Mutex::default(),
         });
@@ -110,6 +120,7 @@ pub(super) async fn run(args: &cli::Peer, env: &mut Env) -> Outcome {
         tasks.spawn(peer.clone().withdraw_all());
         tasks.spawn(peer.clone().register_all());
         tasks.spawn(peer.clone().follow());
+        tasks.spawn(peer.clone().attend_all());
         tasks.spawn(peer.clone().fetch_all(fetches));
         tasks.spawn(peer.clone().remove_all(removals));
         peer.ready().await;
@@ -129,7 +140,12 @@ pub(super) async fn run(args: &cli::Peer, env: &mut Env) -> Outcome {
         Some(()) = shutdowns.recv() => Ok(()),
     };
     tracing::info!("stopping");
-    peering::stop(&node, &mut stop, env).await;
+    let leaving = async {
+        if let Some(presence) = &classics.presence {
+            presence.leave().await;
+        }
+    };
+    tokio::join!(peering::stop(&node, &mut stop, env), leaving);
     outcome
 }
 
@@ -148,15 +164,21 @@ fn tell(folder: &Folder, settings: &Settings, api: &Api, env: &mut Env) -> std::
     out.flush()
 }
 
+/// Who shares: the one who was named, or is logged in.
+fn user(named: Option<&str>, env: &Env) -> Option<String> {
+    let login = || ["USER", "LOGNAME"].iter().find_map(|name| env.var(name)?.to_str());
+    named.or_else(login).map(str::to_owned)
+}
+
 /// The folder to share: the one that was named, or the user's own.
 fn folder(dir: Option<&Path>, user: Option<&str>, env: &Env) -> Result<PathBuf, Failure> {
     if let Some(dir) = dir {
         return Ok(dir.to_owned());
     }
-    let login = || ["USER", "LOGNAME"].iter().find_map(|name| env.var(name)?.to_str());
-    let user = user.or_else(login).ok_or_else(|| {
+    let user = self::user(user, env).ok_or_else(|| {
         Failure::Misuse("nobody is logged in: name the folder with --dir, or a user with --user".to_owned())
     })?;
+    let user = &*user;
     if user.is_empty() || user == "." || user == ".." || user.contains(['/', '\\', '\0']) {
         let user = plain(user);
         return Err(Failure::Misuse(format!(

@@ -1,13 +1,16 @@
 //! What `up`, `share` and `get` have in common: a node, whom it announces to, and what a person sees of it.
 
+pub(super) mod classics;
 pub(super) mod name;
 pub(super) mod sharing;
 pub(super) mod tracker;
 pub(super) mod watch;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use peer::classic::Shelf;
 use peer::node::{Limits, Node, Options};
 
 use crate::cli::PeerArgs;
@@ -38,17 +41,19 @@ pub(super) fn state_dir(settings: &Settings, env: &mut Env) -> Option<PathBuf> {
     }
 }
 
-/// Starts a node.
+/// Starts a node. `classic`: what peers of the classic dialects are given.
 pub(super) fn start(
     args: &PeerArgs,
     limit_down: Option<u64>,
     state_dir: Option<PathBuf>,
+    classic: Option<Arc<dyn Shelf>>,
 ) -> Result<Node, Failure> {
     let options = Options {
         port: args.peer_port,
         limits: Limits { upload: args.limit_up, download: limit_down },
         state_dir,
         client: concat!("Skep ", env!("CARGO_PKG_VERSION")),
+        classic,
         ..Options::default()
     };
     Node::start(options).map_err(|error| match args.peer_port {

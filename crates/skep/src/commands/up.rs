@@ -43,7 +43,7 @@ pub(super) async fn run(args: &Up, env: &mut Env) -> Outcome {
         // Nobody has been served yet, so there is nothing to save.
         () = stop.next() => return Err(interrupted()),
     };
-    let outcome = match peering::start(&args.peer, None, state_dir.clone()) {
+    let outcome = match peering::start(&args.peer, None, state_dir.clone(), None) {
         Ok(node) => {
             let outcome = share(args, &flags, &hub, &node, state_dir, &mut stop, env).await;
             // The hub still listens, so that it hears that we leave.

@@ -134,6 +134,7 @@ impl Peer {
         match status.phase {
             Phase::Whole(path) => {
                 tracing::info!(%hash, "complete: {}", plain(&path.to_string_lossy()));
+                self.classics.offer(torrent.name()).await;
                 self.keep(Record::Whole(torrent)).await;
             }
             Phase::Fetching => tracing::info!(%hash, "fetching `{}`", plain(torrent.name())),

@@ -51,6 +51,9 @@ impl Peer {
         self.shared.lock().retain(|shared| *shared != hash);
         self.catalogue.forget(hash);
         self.records.forget(hash);
+        if let Some(torrent) = self.node.metainfo(hash) {
+            self.classics.stock.withdraw(torrent.name());
+        }
         self.node.remove(hash).await;
         self.folder.withdrawn(hash);
     }
@@ -70,6 +73,7 @@ impl Peer {
         let hash = torrent.info_hash();
         self.node.announce(hash, tiers);
         self.shared.lock().push(hash);
+        self.classics.offer(&offer.name).await;
         tracing::info!(%hash, "sharing `{}`, {}", plain(&offer.name), size(torrent.size()));
         Ok(hash)
     }
