@@ -28,6 +28,8 @@ impl From<Exit> for ExitCode {
 pub enum Failure {
     /// What was asked could not be done.
     Failed(String),
+    /// Nothing has the name that was given.
+    Unknown(String),
     /// What was asked makes no sense.
     Misuse(String),
     /// Part of it failed, and each failure has been told already.
@@ -54,7 +56,7 @@ impl Failure {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Failed(_) | Self::Told => Exit::Failed,
+            Self::Failed(_) | Self::Unknown(_) | Self::Told => Exit::Failed,
             Self::Misuse(_) => Exit::Misuse,
             Self::Unread => Exit::Success,
         }
@@ -64,7 +66,7 @@ impl Failure {
     #[must_use]
     pub fn message(&self) -> Option<&str> {
         match self {
-            Self::Failed(message) | Self::Misuse(message) => Some(message),
+            Self::Failed(message) | Self::Unknown(message) | Self::Misuse(message) => Some(message),
             Self::Told | Self::Unread => None,
         }
     }

@@ -124,6 +124,10 @@ pub(crate) struct Share {
 /// What comes is verified piece by piece; what is there from before is kept, and hashed if it has changed. When something
 /// is complete its path is printed, and it is shared until Ctrl-C unless told otherwise. A torrent's own trackers are
 /// asked for peers, and the one that --tracker names before them.
+///
+/// A name that the catalogue does not have is looked up in the classic dialects that the hub serves. A file that comes
+/// from their peers is verified if `chunklist` has its hashes, which is said; then it is put into the catalogue, so that
+/// from then on everybody gets it verified.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
@@ -152,6 +156,10 @@ pub(crate) struct Get {
     /// of these. Repeat it for several; without it a later `get` fetches the rest
     #[arg(long, value_name = "GLOB", value_parser = glob)]
     pub(crate) files: Vec<Pattern>,
+
+    /// Put no file that came from classic peers into the hub's catalogue, and share none
+    #[arg(long)]
+    pub(crate) no_publish: bool,
 
     /// Exit as soon as everything is there
     #[arg(long, conflicts_with_all = ["seed_for", "seed_ratio"])]

@@ -1,3 +1,4 @@
+mod classic;
 mod files;
 pub(super) mod find;
 
@@ -14,7 +15,7 @@ use crate::cli::Get;
 use crate::env::{Env, Listening};
 use crate::exit::{Failure, Outcome};
 use crate::settings::{Flags, Settings};
-use find::{Finder, Found, Source};
+use find::{Finder, Found, Meant, Source};
 
 /// Fetches everything that is named, and goes on sharing it.
 pub(super) async fn run(args: &Get, env: &mut Env) -> Outcome {
@@ -29,14 +30,41 @@ pub(super) async fn run(args: &Get, env: &mut Env) -> Outcome {
     let mut stop =
         env.stop.listen().map_err(|error| Failure::Failed(format!("cannot wait for signals: {error}")))?;
     let finder = Finder { tracker: &tracker, is_named: args.tracker.tracker.is_some() };
-    let (found, all_found) = find_all(&args.what, &finder, &mut stop, env).await?;
+    let (meant, mut all_found) = find_all(&args.what, &finder, &mut stop, env).await?;
     let folder = args.output.as_ref().map_or_else(|| env.cwd.clone(), |folder| env.path(folder));
     std::fs::create_dir_all(&folder)
         .map_err(|error| Failure::Misuse(format!("cannot make the folder {}: {error}", folder.display())))?;
     let state_dir = peering::state_dir(&settings, env);
+    let (mut found, mut from_torrents) = (Vec::new(), false);
+    for (what, meant) in meant {
+        match meant {
+            Meant::Torrent(one) => {
+                from_torrents = true;
+                found.push((what, *one));
+            }
+            Meant::Classic(ways) => {
+                let publish = (!args.no_publish).then(|| tracker.client()).flatten();
+                let announce = if publish.is_some() { tracker.announce_urls().await } else { Vec::new() };
+                let fetch =
+                    classic::Fetch { folder: &folder, state_dir: state_dir.clone(), publish, announce };
+                match fetch.run(&what, &ways, &mut stop, env).await {
+                    Ok(one) => found.push((what, one)),
+                    Err(failure) => {
+                        env.error(failure.message().unwrap_or_default());
+                        all_found = false;
+                    }
+                }
+            }
+        }
+    }
+    if found.is_empty() {
+        return Err(Failure::Told);
+    }
     let node = peering::start(&args.peer, args.limit_down, state_dir, None)?;
 
-    let until = match (args.no_seed, args.seed_for, args.seed_ratio) {
+    // What is in no catalogue is asked for by nobody.
+    let is_private = args.no_publish && !from_torrents;
+    let until = match (args.no_seed || is_private, args.seed_for, args.seed_ratio) {
         (true, _, _) => Until::Whole,
         (false, None, None) => Until::Stopped,
         (false, span, ratio) => Until::Enough { span, ratio },
@@ -62,21 +90,22 @@ async fn find_all(
     finder: &Finder<'_>,
     stop: &mut Listening,
     env: &mut Env,
-) -> Result<(Vec<(String, Found)>, bool), Failure> {
-    let (mut found, mut known, mut all_found) = (Vec::new(), HashSet::new(), true);
+) -> Result<(Vec<(String, Meant)>, bool), Failure> {
+    let (mut found, mut known, mut names, mut all_found) = (Vec::new(), HashSet::new(), HashSet::new(), true);
     for what in all {
         let path = env.path(Path::new(what));
         let one = tokio::select! {
-            one = finder.find(what, &path) => one,
+            one = finder.find_anywhere(what, &path) => one,
             () = stop.next() => return Err(Failure::Failed("interrupted before anything was fetched".to_owned())),
         };
         match one {
-            Ok(one) if known.insert(one.hash()) => {
+            Ok(Meant::Torrent(one)) if known.insert(one.hash()) => {
                 if let Some(remark) = &one.remark {
                     env.note(remark);
                 }
-                found.push((what.clone(), one));
+                found.push((what.clone(), Meant::Torrent(one)));
             }
+            Ok(classic @ Meant::Classic(_)) if names.insert(what) => found.push((what.clone(), classic)),
             Ok(_) => {}
             Err(failure) if all.len() == 1 => return Err(failure),
             Err(failure) => {

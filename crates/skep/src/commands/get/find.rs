@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use peer::classic::directory::{self, Directory};
 use reqwest::Url;
 use swarm::{Endpoint, InfoHash, Port};
 use wire::magnet::Magnet;
 use wire::metainfo::Metainfo;
 
 use crate::client::{Client, ClientError, Torrent, download};
+use crate::commands::peering::classics;
 use crate::commands::peering::name::{self, Choice};
 use crate::commands::peering::tracker::Tracker;
 use crate::exit::Failure;
@@ -48,6 +50,14 @@ pub(in crate::commands) enum Source {
     Hash(InfoHash),
 }
 
+/// What a name stands for.
+pub(in crate::commands) enum Meant {
+    /// A torrent.
+    Torrent(Box<Found>),
+    /// A file that no torrent is named as, and classic peers have.
+    Classic(directory::Found),
+}
+
 impl Found {
     pub(in crate::commands) fn hash(&self) -> InfoHash {
         match &self.source {
@@ -65,6 +75,29 @@ pub(in crate::commands) struct Finder<'a> {
 }
 
 impl Finder<'_> {
+    /// Finds out what `what` is, be it a file that classic peers have. `path`: where the file would be, if it is one.
+    pub(in crate::commands) async fn find_anywhere(&self, what: &str, path: &Path) -> Result<Meant, Failure> {
+        let unknown = match self.find(what, path).await {
+            Ok(found) => return Ok(Meant::Torrent(Box::new(found))),
+            Err(failure) => failure,
+        };
+        let (Some(client), Failure::Unknown(message)) = (self.tracker.client(), &unknown) else {
+            return Err(unknown);
+        };
+        let seen_at = self.tracker.announce_urls().await;
+        let trackers = classics::trackers(client, seen_at.first().map(String::as_str)).await?;
+        if trackers.is_empty() {
+            return Err(unknown);
+        }
+        let ways = Directory::new(trackers, "skep").look_up(what).await;
+        if ways.ways.is_empty() {
+            let silent = ways.silent.iter().map(|error| format!("; {}", plain(&error.to_string())));
+            let silent: String = silent.collect();
+            return Err(Failure::Unknown(format!("{message}; no classic peer offers it{silent}")));
+        }
+        Ok(Meant::Classic(ways))
+    }
+
     /// Finds out what `what` is. `path`: where the file would be, if it is one.
     pub(in crate::commands) async fn find(&self, what: &str, path: &Path) -> Result<Found, Failure> {
         if what.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:")) {
@@ -174,7 +207,7 @@ impl Finder<'_> {
                 near => format!("did you mean {}?", near.join(" or ")),
             }
         };
-        Failure::Failed(format!("no torrent is named \"{}\" at {}; {advice}", plain(name), client.hub()))
+        Failure::Unknown(format!("no torrent is named \"{}\" at {}; {advice}", plain(name), client.hub()))
     }
 
     /// A torrent's own trackers, and the one that was named before them; where there are none at all, the usual one.
