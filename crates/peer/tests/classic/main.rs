@@ -6,5 +6,6 @@
 mod clients;
 mod fetching;
 mod originals;
+mod presence;
 mod serving;
 mod stub;
