@@ -2,7 +2,6 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use lab::classic::original;
 use peer::classic::fetch::{Check, Order};
@@ -11,9 +10,6 @@ use peer::node::{Node, Options};
 use swarm::Port;
 
 use crate::stub::soon;
-
-/// How often it is looked.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// A tracker of the dialect, and a peer whose node gives away what is in its stock.
 async fn is_known_and_gives(dialect: Dialect, check: Check) {
@@ -36,7 +32,6 @@ async fn is_known_and_gives(dialect: Dialect, check: Check) {
             if !found.ways.is_empty() {
                 return found;
             }
-            tokio::time::sleep(LOOK).await;
         }
     })
     .await;
@@ -51,12 +46,7 @@ async fn is_known_and_gives(dialect: Dialect, check: Check) {
     // What goes is taken back, where that can be said.
     if dialect != Dialect::Chunklist {
         stock.withdraw("a");
-        soon(async {
-            while !directory.look_up("a").await.ways.is_empty() {
-                tokio::time::sleep(LOOK).await;
-            }
-        })
-        .await;
+        soon(async { while !directory.look_up("a").await.ways.is_empty() {} }).await;
     }
     soon(presence.leave()).await;
     node.stop().await;
@@ -93,12 +83,8 @@ async fn in_chunklist() {
     let directory = Directory::new(vec![(Dialect::Chunklist, address)], "bob");
     for name in ["a", "b"] {
         stock.offer(name, None);
-        soon(async {
-            while !directory.list().await.unwrap().iter().any(|seeder| seeder.name == name) {
-                tokio::time::sleep(LOOK).await;
-            }
-        })
-        .await;
+        soon(async { while !directory.list().await.unwrap().iter().any(|seeder| seeder.name == name) {} })
+            .await;
     }
     soon(presence.leave()).await;
 }
