@@ -23,7 +23,7 @@ use wire::metainfo::{Metainfo, with_trackers};
 
 pub use classic::{classic_beacon, classic_chunklist, classic_index, classic_token, classic_transfer};
 pub use files::legacy;
-pub use listener::{forwarded, http_head};
+pub use listener::{forwarded, http_head, proxy_header};
 pub use operations::{directory, registry};
 pub use peer::{peer_extension, peer_stream};
 pub use tracker::{http_announce, http_reply, http_scrape, udp_reply, udp_request};
@@ -51,6 +51,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("metainfo", metainfo),
     ("peer_extension", peer_extension),
     ("peer_stream", peer_stream),
+    ("proxy_header", proxy_header),
     ("registry", registry),
     ("udp_reply", udp_reply),
     ("udp_request", udp_request),

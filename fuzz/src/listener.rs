@@ -9,6 +9,7 @@ use hub::listener::http::connection::{Connection, OUTPUT_BYTES_MAX, Service, The
 use hub::listener::http::forwarded::client_ip;
 use hub::tracker::{Events, Tracker};
 use swarm::InfoHash;
+use wire::proxy::{Header, V2_BYTES_MAX, decode};
 
 /// Longest answer to one request, in bytes: the most peers as dictionaries, with ids.
 const ANSWER_BYTES_MAX: usize = 32 << 10;
@@ -94,5 +95,24 @@ pub fn forwarded(data: &[u8]) {
         client_ip(proxy, &trusted, [data, own.as_bytes()].into_iter(), iter::once(CLIENT.as_bytes()))
     {
         assert_eq!(ip, client);
+    }
+}
+
+/// However few bytes of a load balancer's header are there, nothing is said that more of them take back, and a whole
+/// header is within its bound.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn proxy_header(data: &[u8]) {
+    let end = decode(data);
+    if let Ok(Header::Whole { bytes, .. }) = end {
+        assert!(bytes <= data.len() && bytes <= V2_BYTES_MAX);
+    }
+    for at in 0..data.len() {
+        match decode(&data[..at]) {
+            Ok(Header::Beginning) => {}
+            Ok(header) => assert_eq!(end, Ok(header)),
+            Err(_) => assert!(end.is_err()),
+        }
     }
 }

@@ -14,6 +14,7 @@ pub mod http;
 pub mod magnet;
 pub mod metainfo;
 pub mod peer;
+pub mod proxy;
 pub mod udp;
 
 mod announce;
