@@ -47,6 +47,8 @@ section! {
         pub tracker: TrackerConfig = TrackerConfig::default(),
         /// Limits of HTTP connections, those of announces included.
         pub http: HttpConfig = HttpConfig::default(),
+        /// HTTPS: announces, the API and the page over TLS.
+        pub tls: TlsConfig = TlsConfig::default(),
         /// The UDP tracker (BEP 15).
         pub udp: UdpConfig = UdpConfig::default(),
         /// What may be added to the catalogue, and how often.
@@ -115,6 +117,39 @@ section! {
         /// Addresses or networks of reverse proxies whose `Forwarded` and `X-Forwarded-For` are believed. Default: none.
         #[serde(with = "list")]
         pub trusted_proxies: Vec<IpNet> = Vec::new(),
+        /// Addresses or networks of load balancers that write a header of the PROXY protocol, version 1 or 2, before each
+        /// connection, of TLS too. From them it is required, from all others it is refused. Default: none.
+        #[serde(with = "list")]
+        pub proxy_protocol_from: Vec<IpNet> = Vec::new(),
+    }
+}
+
+section! {
+    /// `[tls]`: HTTPS.
+    pub struct TlsConfig {
+        /// Addresses and ports to listen on for HTTPS. One that is in the top `listen` too speaks both there. Port 0 is any
+        /// free port. Default: none.
+        #[serde(with = "list")]
+        pub listen: Vec<SocketAddr> = Vec::new(),
+        /// PEM file of the certificate, with those that lead from it to a known authority after it. It and the key are
+        /// read anew when they change. Default: none.
+        pub certificate: Option<PathBuf> = None,
+        /// PEM file of the certificate's private key. Default: none.
+        pub key: Option<PathBuf> = None,
+        /// Whether a certificate of the hub's own is made, in place of one from a file, for this machine's names and
+        /// addresses. It stays in the state directory. Default: false.
+        pub self_signed: bool = false,
+        /// Whether pages and the API send those who come without TLS to HTTPS. Announces and scrapes are answered where
+        /// they arrive, as old clients do not follow. Default: false.
+        pub redirect: bool = false,
+        /// Seconds for which browsers are told to come to this host by HTTPS only, whatever the port; 0 does not tell them.
+        /// Default: 0.
+        pub hsts_secs: u32 = 0,
+        /// PEM file of authorities for clients' certificates. A client need not have one; who shows one of theirs may do
+        /// what the admin token allows. Default: none.
+        pub client_ca: Option<PathBuf> = None,
+        /// TLS handshakes under way at a time; more are refused. Default: 256.
+        pub handshakes_max: usize = 256,
     }
 }
 
@@ -201,6 +236,7 @@ impl Config {
     pub const SECTIONS: &'static [(&'static str, &'static [Key])] = &[
         ("tracker", TrackerConfig::KEYS),
         ("http", HttpConfig::KEYS),
+        ("tls", TlsConfig::KEYS),
         ("udp", UdpConfig::KEYS),
         ("catalogue", CatalogueConfig::KEYS),
         ("snapshot", SnapshotConfig::KEYS),

@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::listener::classic::{ClassicListener, ClassicServing};
 use crate::listener::http::front::Front;
 use crate::listener::http::{HANDOVERS_MAX, HttpListener, HttpServer, handover};
+use crate::listener::tls::{Fingerprint, Tls};
 use crate::listener::udp::{self, UdpListener};
 use crate::store::snapshot::{self, Loaded};
 use crate::tracker::{Events, Tracker};
@@ -34,6 +35,7 @@ use lock::StateLock;
 pub struct Hub {
     bound: Bound,
     catalogue: Catalogue,
+    tls: Option<Arc<Tls>>,
     http: HttpServer,
     udp: udp::Serving,
     classic: ClassicServing,
@@ -49,6 +51,8 @@ pub struct Hub {
 pub struct Bound {
     /// HTTP: announces, the API, the page.
     pub http: Vec<SocketAddr>,
+    /// The same over TLS.
+    pub https: Vec<SocketAddr>,
     /// UDP announces.
     pub udp: Vec<SocketAddr>,
     /// WebSocket announces.
@@ -80,7 +84,7 @@ impl Hub {
             let config = config.clone();
             tokio::task::spawn_blocking(move || Opened::open(&config)).await
         };
-        let Opened { lock, admin, catalogue, tracker } =
+        let Opened { lock, admin, catalogue, tracker, tls } =
             opened.map_err(|panic| StartError::new(format!("the hub did not start: {panic}")))??;
 
         let http = HttpListener::bind(&config)?;
@@ -88,6 +92,7 @@ impl Hub {
         let classic = ClassicListener::bind(&config.classic)?;
         let bound = Bound {
             http: http.local_addrs().to_vec(),
+            https: http.tls_addrs().to_vec(),
             udp: udp.addresses().to_vec(),
             ws: Vec::new(),
             classic: classic.addresses().to_vec(),
@@ -96,12 +101,11 @@ impl Hub {
 
         let (ready, is_ready) = watch::channel(false);
         let (shutdown, shutdown_requests) = mpsc::channel(1);
-        let (housekeeping, save) = Housekeeping::start(&config, tracker.clone());
+        let (housekeeping, save) = Housekeeping::start(&config, tracker.clone(), tls.clone());
         let hooks = Hooks { save, shutdown, ready: is_ready };
-        let udp_port = bound.udp.first().map(SocketAddr::port);
         let directory = DirectoryView::new(registrar.clone(), &bound.classic);
         let state =
-            ApiState::new(&config, tracker.clone(), catalogue.clone(), admin, udp_port, directory, hooks);
+            ApiState::new(&config, tracker.clone(), catalogue.clone(), admin, &bound, directory, hooks);
         let names = {
             let state = state.clone();
             Box::new(move |hashes| -> std::pin::Pin<Box<dyn Future<Output = _> + Send>> {
@@ -118,14 +122,15 @@ impl Hub {
         let udp = udp.serve(&tracker)?;
         let classic = classic.serve(&registrar, &config.classic)?;
         let router = {
-            let config = config.clone();
-            tokio::spawn(async move { handover::serve(handed_over, router, &config.http).await })
+            let (config, tls) = (config.clone(), tls.clone());
+            tokio::spawn(async move { handover::serve(handed_over, router, &config.http, tls).await })
         };
         ready.send_replace(true);
         let shutdown_requests = Mutex::new(shutdown_requests);
         Ok(Self {
             bound,
             catalogue,
+            tls,
             http,
             udp,
             classic,
@@ -141,6 +146,21 @@ impl Hub {
     #[must_use]
     pub fn bound(&self) -> &Bound {
         &self.bound
+    }
+
+    /// What the certificate that HTTPS shows now is known by.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.tls.as_ref().map(|tls| tls.fingerprint())
+    }
+
+    /// Reads anew what may change while the hub runs: the certificate. No connection is dropped. What is wrong with it
+    /// is logged, and the hub goes on with what it had.
+    pub async fn reload(&self) {
+        let Some(tls) = self.tls.clone() else { return };
+        if let Err(panic) = tokio::task::spawn_blocking(move || tls.reload()).await {
+            tracing::error!(%panic, "the certificate cannot be read anew");
+        }
     }
 
     /// Waits until somebody asks for a stop over the API.
@@ -178,6 +198,7 @@ struct Opened {
     admin: AdminToken,
     catalogue: Catalogue,
     tracker: Arc<Tracker>,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Opened {
@@ -193,6 +214,7 @@ impl Opened {
         let lock = StateLock::take(state_dir)?;
         let admin =
             AdminToken::load_or_create(state_dir, config.admin_token.as_deref()).map_err(StartError::new)?;
+        let tls = Tls::open(config, state_dir).map_err(StartError::new)?;
         let limits = Limits {
             metainfo_bytes_max: config.catalogue.metainfo_bytes_max,
             torrents_per_address: Some(config.catalogue.torrents_per_address),
@@ -209,7 +231,7 @@ impl Opened {
             );
         }
         load_snapshot(state_dir, &tracker).map_err(unusable)?;
-        Ok(Self { lock, admin, catalogue, tracker })
+        Ok(Self { lock, admin, catalogue, tracker, tls })
     }
 }
 

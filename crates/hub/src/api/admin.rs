@@ -1,4 +1,4 @@
-//! The secret that opens what changes settings or removes what is there.
+//! The secret that opens what changes settings or removes what is there, and the certificate that does so in its place.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use subtle::ConstantTimeEq;
 
 use super::{ApiState, Problem};
+use crate::listener::http::handover::Origin;
 
 /// What the file in the state directory is called.
 pub const TOKEN_FILE: &str = "admin-token";
@@ -42,11 +43,11 @@ pub struct TokenError {
 pub enum Standing {
     /// What everybody may: no token was shown.
     Stranger,
-    /// Everything: the token was shown, and is right.
+    /// Everything: the token was shown, and is right; or a client's certificate.
     Admin,
 }
 
-/// An extractor that lets nobody through but who shows the token.
+/// An extractor that lets nobody through but who shows the token or a certificate.
 #[derive(Debug, Clone, Copy)]
 pub struct Admin;
 
@@ -130,7 +131,10 @@ impl FromRequestParts<Arc<ApiState>> for Standing {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Problem> {
-        state.admin.standing(&parts.headers)
+        Ok(match state.admin.standing(&parts.headers)? {
+            Standing::Stranger if parts.extensions.get().is_some_and(Origin::is_certified) => Standing::Admin,
+            standing => standing,
+        })
     }
 }
 
@@ -138,7 +142,7 @@ impl FromRequestParts<Arc<ApiState>> for Admin {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Problem> {
-        state.admin.standing(&parts.headers)?.require_admin()?;
+        Standing::from_request_parts(parts, state).await?.require_admin()?;
         Ok(Self)
     }
 }

@@ -13,7 +13,7 @@ use super::text::quoted;
 use super::{ApiState, Problem};
 use crate::catalogue::Torrent;
 use crate::config::PORT_DEFAULT;
-use crate::listener::http::handover::Origin;
+use crate::listener::http::handover::{Channel, Origin};
 
 /// The longest host name (RFC 1035 §2.3.4).
 const HOST_BYTES_MAX: usize = 253;
@@ -50,6 +50,19 @@ impl Site {
             Some(port) => format!("{scheme}://{}:{port}", self.host),
             None => format!("{scheme}://{}", self.host),
         }
+    }
+
+    /// Whether whoever asks came by HTTPS.
+    #[must_use]
+    pub(crate) fn is_https(&self) -> bool {
+        self.scheme == Scheme::Https
+    }
+
+    /// The same site by HTTPS, at `port` if that is another.
+    #[must_use]
+    pub(crate) fn by_https(&self, port: Option<u16>) -> Self {
+        let port = port.or(self.port).filter(|port| *port != 443);
+        Self { scheme: Scheme::Https, port, ..self.clone() }
     }
 
     /// Where to announce, the likeliest to work first: over HTTP, and over UDP if the hub does.
@@ -98,7 +111,9 @@ impl Site {
     ///
     /// 400 if its `Host` is none.
     pub(crate) fn of(parts: &Parts, udp_port: Option<u16>) -> Result<Self, Problem> {
-        let forwarded = parts.extensions.get::<Origin>().is_some_and(through_proxy);
+        let origin = parts.extensions.get::<Origin>();
+        let forwarded = origin.is_some_and(Origin::is_proxied);
+        let tls = origin.is_some_and(|origin| origin.channel != Channel::Plain);
         let (mut stated_host, mut proto) = (None, None);
         if forwarded {
             stated_host =
@@ -121,10 +136,8 @@ impl Site {
                 quoted(&stated_host)
             ))
         })?;
-        let scheme = match proto {
-            Some(proto) if proto.eq_ignore_ascii_case("https") => Scheme::Https,
-            _ => Scheme::Http,
-        };
+        let is_https = proto.map_or(tls, |proto| proto.eq_ignore_ascii_case("https"));
+        let scheme = if is_https { Scheme::Https } else { Scheme::Http };
         Ok(Self { scheme, host, port, udp_port })
     }
 }
@@ -135,11 +148,6 @@ impl FromRequestParts<Arc<ApiState>> for Site {
     async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Problem> {
         Self::of(parts, state.udp_port)
     }
-}
-
-fn through_proxy(origin: &Origin) -> bool {
-    let peer = origin.peer.ip().to_canonical();
-    origin.trusted.iter().any(|net| net.contains(&peer))
 }
 
 /// The last item of a header that is a list: what the nearest proxy says.
@@ -205,8 +213,11 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
-        let origin =
-            Origin { peer: peer.parse().unwrap(), trusted: Arc::from(["10.0.0.0/8".parse().unwrap()]) };
+        let origin = Origin {
+            peer: peer.parse().unwrap(),
+            trusted: Arc::from(["10.0.0.0/8".parse().unwrap()]),
+            channel: Channel::Plain,
+        };
         parts.extensions.insert(origin);
         Site::of(&parts, Some(6969)).map_err(|problem| problem.to_string())
     }

@@ -13,6 +13,7 @@ mod body;
 mod directory;
 mod facts;
 mod guard;
+mod https;
 mod import;
 mod links;
 mod metrics;
@@ -41,11 +42,13 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::catalogue::{Catalogue, Torrent};
 use crate::config::{Config, Publish};
+use crate::hub::Bound;
 use crate::similar::Similarity;
 use crate::throttle::Throttle;
 use crate::tracker::Tracker;
 use crate::web;
 use body::{BODIES_BYTES_MAX, Budget};
+use https::Https;
 
 pub use admin::{AdminToken, Standing, TokenError};
 pub use directory::DirectoryView;
@@ -74,6 +77,7 @@ pub struct ApiState {
     publish: Publish,
     /// The port of UDP announces, if there is one.
     udp_port: Option<u16>,
+    https: Https,
     additions: Throttle,
     additions_per_minute: u32,
     metainfo_bytes_max: usize,
@@ -104,14 +108,14 @@ pub struct Hooks {
 }
 
 impl ApiState {
-    /// The state of a hub that is set up as `config` says and answers UDP announces on `udp_port`.
+    /// The state of a hub that is set up as `config` says and listens where it is `bound`.
     #[must_use]
     pub fn new(
         config: &Config,
         tracker: Arc<Tracker>,
         catalogue: Catalogue,
         admin: AdminToken,
-        udp_port: Option<u16>,
+        bound: &Bound,
         directory: DirectoryView,
         hooks: Hooks,
     ) -> Arc<Self> {
@@ -123,7 +127,8 @@ impl ApiState {
             directory,
             hooks,
             publish: config.publish,
-            udp_port,
+            udp_port: bound.udp.first().map(|address| address.port()),
+            https: Https::new(&config.tls, bound),
             additions: Throttle::new(limits.additions_per_minute),
             additions_per_minute: limits.additions_per_minute,
             metainfo_bytes_max: limits.metainfo_bytes_max,
@@ -215,6 +220,7 @@ pub fn router(state: Arc<ApiState>) -> Router {
         .route("/shutdown", post(neighbours::shutdown))
         .merge(web::router())
         .layer(from_fn_with_state(state.clone(), guard::guard))
+        .layer(from_fn_with_state(state.clone(), https::https))
         // Bodies are read by `body`, which has limits of its own.
         .layer(DefaultBodyLimit::disable())
         .with_state(state)

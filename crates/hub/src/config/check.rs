@@ -1,15 +1,17 @@
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    CatalogueConfig, ClassicConfig, Config, HttpConfig, LogConfig, SnapshotConfig, TrackerConfig, UdpConfig,
+    CatalogueConfig, ClassicConfig, Config, HttpConfig, LogConfig, SnapshotConfig, TlsConfig, TrackerConfig, UdpConfig,
     format_size,
 };
 
 /// The longest span a key in seconds may name: a day, beyond which a client would seem to have forgotten the hub.
 const SECS_MAX: u32 = 86_400;
+/// The longest time that a browser may be told to use HTTPS only: two years, which the lists of browsers ask for.
+const HSTS_SECS_MAX: u32 = 2 * 366 * SECS_MAX;
 /// The longest time that a silent peer may be kept: a week.
 const PEER_TTL_SECS_MAX: u32 = 7 * SECS_MAX;
 /// Peers that one answer may carry: what fits a UDP datagram, by IPv4's 6 bytes each, several times over.
@@ -68,6 +70,7 @@ impl Config {
         self.check_top(&mut faults);
         self.tracker.check(&mut faults);
         self.http.check(&mut faults);
+        self.tls.check(&mut faults);
         self.udp.check(&mut faults);
         self.catalogue.check(self.http.body_bytes_max, &mut faults);
         self.snapshot.check(&mut faults);
@@ -84,11 +87,7 @@ impl Config {
                 "at least one address and port is expected, such as \"0.0.0.0:6969\"",
             );
         }
-        for (at, address) in self.listen.iter().enumerate() {
-            if address.port() != 0 && self.listen[..at].contains(address) {
-                faults.add("listen", list(&self.listen), format!("{address} is there twice; name it once"));
-            }
-        }
+        faults.twice("listen", &self.listen);
         if self.state_dir.as_os_str().is_empty() {
             faults.add("state_dir", "empty", "the path of a directory that the hub may write to is expected");
         }
@@ -159,6 +158,51 @@ impl HttpConfig {
         faults.not_zero("http.connections_max", self.connections_max);
         faults.sizes("http.body_bytes_max", self.body_bytes_max, HEAD_BYTES_MIN, BODY_BYTES_MAX);
         faults.range("http.keep_alive_secs", self.keep_alive_secs, 1, SECS_MAX);
+    }
+}
+
+impl TlsConfig {
+    fn check(&self, faults: &mut Faults) {
+        faults.twice("tls.listen", &self.listen);
+        match (&self.certificate, &self.key) {
+            (Some(certificate), None) => {
+                faults.add(
+                    "tls.certificate",
+                    certificate.display(),
+                    "the file of its key is expected in `tls.key`",
+                );
+            }
+            (None, Some(key)) => {
+                faults.add(
+                    "tls.key",
+                    key.display(),
+                    "the file of its certificate is expected in `tls.certificate`",
+                );
+            }
+            (Some(certificate), Some(_)) if self.self_signed => {
+                let expected = "either a certificate's file or `tls.self_signed` is expected, not both";
+                faults.add("tls.certificate", certificate.display(), expected);
+            }
+            (None, None) if !self.listen.is_empty() && !self.self_signed => {
+                let expected = "a certificate is expected with it: `tls.certificate` and `tls.key`, or `tls.self_signed`";
+                faults.add("tls.listen", list(&self.listen), expected);
+            }
+            _ => {}
+        }
+        if self.listen.is_empty() {
+            let expected =
+                "an address and port for HTTPS is expected in `tls.listen`, such as \"0.0.0.0:6970\"";
+            if let Some(certificate) = &self.certificate {
+                faults.add("tls.certificate", certificate.display(), expected);
+            }
+            for (key, is_on) in [("tls.self_signed", self.self_signed), ("tls.redirect", self.redirect)] {
+                if is_on {
+                    faults.add(key, true, expected);
+                }
+            }
+        }
+        faults.range("tls.hsts_secs", self.hsts_secs, 0, HSTS_SECS_MAX);
+        faults.not_zero("tls.handshakes_max", self.handshakes_max);
     }
 }
 
@@ -255,6 +299,15 @@ struct Faults(Vec<ConfigError>);
 impl Faults {
     fn add(&mut self, key: &'static str, value: impl fmt::Display, expected: impl Into<String>) {
         self.0.push(ConfigError { key, value: value.to_string(), expected: expected.into() });
+    }
+
+    /// An address that is in `addresses` twice. Port 0 is another one each time.
+    fn twice(&mut self, key: &'static str, addresses: &[SocketAddr]) {
+        for (at, address) in addresses.iter().enumerate() {
+            if address.port() != 0 && addresses[..at].contains(address) {
+                self.add(key, list(addresses), format!("{address} is there twice; name it once"));
+            }
+        }
     }
 
     fn range<T: PartialOrd + fmt::Display>(&mut self, key: &'static str, value: T, min: T, max: T) {
@@ -393,6 +446,40 @@ mod tests {
             };
             assert_eq!(errors, [expected]);
         }
+    }
+
+    #[test]
+    fn https_needs_an_address_and_a_certificate() {
+        let listen = || vec!["127.0.0.1:443".parse().unwrap()];
+        let file = || Some(PathBuf::from("x.pem"));
+        let wrong = |change: fn(&mut TlsConfig)| {
+            let faults = config(|c| change(&mut c.tls)).check().unwrap_err();
+            faults.iter().map(ConfigError::to_string).collect::<Vec<_>>().join("\n")
+        };
+        let tls = TlsConfig { listen: listen(), certificate: file(), key: file(), ..TlsConfig::default() };
+        assert_eq!(config(|c| c.tls = tls).check(), Ok(()));
+        let own = TlsConfig { listen: listen(), self_signed: true, redirect: true, ..TlsConfig::default() };
+        assert_eq!(config(|c| c.tls = own).check(), Ok(()));
+        let address = "an address and port for HTTPS is expected in `tls.listen`, such as \"0.0.0.0:6970\"";
+        assert_eq!(wrong(|tls| tls.redirect = true), format!("`tls.redirect` is true: {address}"));
+        assert_eq!(wrong(|tls| tls.self_signed = true), format!("`tls.self_signed` is true: {address}"));
+        assert_eq!(
+            wrong(|tls| tls.listen = vec!["127.0.0.1:443".parse().unwrap()]),
+            "`tls.listen` is [127.0.0.1:443]: a certificate is expected with it: `tls.certificate` and `tls.key`, or \
+             `tls.self_signed`"
+        );
+        let alone = |tls: &mut TlsConfig| {
+            *tls = TlsConfig {
+                listen: vec!["[::1]:443".parse().unwrap()],
+                key: Some("k".into()),
+                ..TlsConfig::default()
+            };
+        };
+        assert_eq!(
+            wrong(alone),
+            "`tls.key` is k: the file of its certificate is expected in `tls.certificate`"
+        );
+        assert!(wrong(|tls| tls.handshakes_max = 0).starts_with("`tls.handshakes_max` is 0: "));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What is done now and then: letting go of silent peers, and saving the swarms.
+//! What is done now and then: letting go of silent peers, saving the swarms, and looking whether files have changed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::catalogue::now_unix;
 use crate::config::Config;
+use crate::listener::tls::Tls;
 use crate::store::snapshot;
 use crate::tracker::Tracker;
 
@@ -30,11 +31,16 @@ pub(super) struct Housekeeping {
 
 impl Housekeeping {
     /// Starts it. Who sends to the sender has the swarms saved.
-    pub(super) fn start(config: &Config, tracker: Arc<Tracker>) -> (Self, mpsc::Sender<SaveRequest>) {
+    pub(super) fn start(
+        config: &Config,
+        tracker: Arc<Tracker>,
+        tls: Option<Arc<Tls>>,
+    ) -> (Self, mpsc::Sender<SaveRequest>) {
         let (save, requests) = mpsc::channel(SAVES_MAX);
         let (stop, stopped) = oneshot::channel();
         let house = House {
             tracker,
+            tls,
             state_dir: config.state_dir.clone(),
             between_saves: Duration::from_secs(config.snapshot.interval_secs.into()),
         };
@@ -55,6 +61,7 @@ impl Housekeeping {
 
 struct House {
     tracker: Arc<Tracker>,
+    tls: Option<Arc<Tls>>,
     state_dir: PathBuf,
     between_saves: Duration,
 }
@@ -77,8 +84,12 @@ impl House {
                     return;
                 }
                 _ = second.tick() => {
-                    let tracker = self.tracker.clone();
-                    if let Err(panic) = spawn_blocking(move || tracker.housekeep()).await {
+                    let (tracker, tls) = (self.tracker.clone(), self.tls.clone());
+                    let sweep = move || {
+                        tracker.housekeep();
+                        tls.inspect(|tls| tls.look());
+                    };
+                    if let Err(panic) = spawn_blocking(sweep).await {
                         tracing::error!(%panic, "the sweep ended badly");
                     }
                 }

@@ -7,7 +7,9 @@
 //!
 //! The rooms: [`answer`] knows calls and bodies and no HTTP around them; `head` finds requests in bytes; [`connection`]
 //! is the state machine of bytes in and bytes out, without sockets; `peer` gives it one; `event_loop` gives each peer
-//! its turn; `deadlines` says whose time is up; [`forwarded`] says who asks through a proxy.
+//! its turn; `deadlines` says whose time is up; [`forwarded`] says who asks through a proxy. Where a port speaks TLS, or a
+//! load balancer stands before it, `opening` reads what comes before HTTP; TLS itself is shaken hands with by those who
+//! take over, and what comes out of it is served there.
 
 pub mod answer;
 pub mod connection;
@@ -17,7 +19,9 @@ pub mod forwarded;
 pub mod front;
 pub mod handover;
 mod head;
+mod opening;
 mod peer;
+mod stream;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -38,6 +42,7 @@ use super::sockets::{self, Transport};
 use crate::config::Config;
 use crate::tracker::Tracker;
 use event_loop::EventLoop;
+use opening::Door;
 use peer::Tools;
 
 pub use handover::Handover;
@@ -50,9 +55,10 @@ const BACKLOG: i32 = 4096;
 
 /// Bound sockets that nobody serves yet.
 pub struct HttpListener {
-    /// The sockets of each thread.
-    sockets: Vec<Vec<TcpListener>>,
+    /// The sockets of each thread, and what is spoken there.
+    sockets: Vec<Vec<(TcpListener, Door)>>,
     local_addrs: Vec<SocketAddr>,
+    tls_addrs: Vec<SocketAddr>,
     config: Config,
 }
 
@@ -77,31 +83,53 @@ pub struct Connections {
 pub struct Slot(Arc<Connections>);
 
 impl HttpListener {
-    /// Binds every address of `config.listen`, for a thread a core. An address of all IPv6 interfaces is left out where
-    /// there is no IPv6, if there are others.
+    /// Binds every address of `config.listen` and `config.tls.listen`, for a thread a core; one that is in both speaks
+    /// both. An address of all IPv6 interfaces is left out where there is no IPv6, if there are others.
     ///
     /// # Errors
     ///
     /// An address cannot be listened on: which, why, and what to do.
     pub fn bind(config: &Config) -> io::Result<Self> {
         let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let mut of_threads: Vec<Vec<TcpListener>> = Vec::new();
+        let mut of_threads = Vec::new();
         of_threads.resize_with(threads, Vec::new);
-        let mut local_addrs = Vec::new();
+        let mut listener = Self {
+            sockets: of_threads,
+            local_addrs: Vec::new(),
+            tls_addrs: Vec::new(),
+            config: config.clone(),
+        };
+        let tls = &config.tls.listen;
         for address in sockets::possible(&config.listen) {
-            let shared = sockets::bind(address, Transport::Tcp, threads, sockets::FLAG)?;
-            local_addrs.push(shared.first().map_or(Ok(address), sockets::local_address)?);
-            for (of_thread, socket) in of_threads.iter_mut().zip(shared) {
-                of_thread.push(listening(socket)?);
-            }
+            listener.open(address, if tls.contains(&address) { Door::Both } else { Door::Plain })?;
         }
-        Ok(Self { sockets: of_threads, local_addrs, config: config.clone() })
+        for address in sockets::possible(tls).filter(|address| !config.listen.contains(address)) {
+            listener.open(address, Door::Tls)?;
+        }
+        Ok(listener)
+    }
+
+    fn open(&mut self, address: SocketAddr, door: Door) -> io::Result<()> {
+        let shared = sockets::bind(address, Transport::Tcp, self.sockets.len(), sockets::FLAG)?;
+        let bound = shared.first().map_or(Ok(address), sockets::local_address)?;
+        for (of_thread, socket) in self.sockets.iter_mut().zip(shared) {
+            of_thread.push((listening(socket)?, door));
+        }
+        self.local_addrs.extend((door != Door::Tls).then_some(bound));
+        self.tls_addrs.extend((door != Door::Plain).then_some(bound));
+        Ok(())
     }
 
     /// The addresses in the order of the configuration, with the ports that the system chose.
     #[must_use]
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.local_addrs
+    }
+
+    /// Those of TLS, likewise.
+    #[must_use]
+    pub fn tls_addrs(&self) -> &[SocketAddr] {
+        &self.tls_addrs
     }
 
     /// Starts the threads. What they do not answer goes to `handover`, whose bound should be [`HANDOVERS_MAX`]; those
@@ -120,8 +148,15 @@ impl HttpListener {
         };
         for (at, sockets) in self.sockets.into_iter().enumerate() {
             let tools = Tools::new(&self.config, tracker);
-            let (event_loop, waker) =
-                EventLoop::new(sockets, tools, handover.clone(), connections.clone(), server.stop.clone())?;
+            let balancers = self.config.http.proxy_protocol_from.clone();
+            let (event_loop, waker) = EventLoop::new(
+                sockets,
+                balancers,
+                tools,
+                handover.clone(),
+                connections.clone(),
+                server.stop.clone(),
+            )?;
             let run = move || {
                 if let Err(error) = event_loop.run() {
                     tracing::error!(%error, "a thread that serves HTTP cannot go on");

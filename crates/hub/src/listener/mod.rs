@@ -3,4 +3,5 @@
 pub mod classic;
 pub mod http;
 mod sockets;
+pub mod tls;
 pub mod udp;

@@ -17,7 +17,8 @@ use crate::api::{AdminToken, ApiState, DirectoryView, Hooks, router};
 use crate::catalogue::{Catalogue, Limits, now_unix};
 use crate::classic::Registrar;
 use crate::config::Config;
-use crate::listener::http::handover::Origin;
+use crate::hub::Bound;
+use crate::listener::http::handover::{Channel, Origin};
 use crate::tracker::{Asker, Events, Tracker};
 
 pub(super) const TOKEN: &str = "opensesame";
@@ -73,8 +74,15 @@ impl Hub {
         let (ready, is_ready) = watch::channel(true);
         let hooks = Hooks { save, shutdown, ready: is_ready };
         let admin = AdminToken::load_or_create(dir.path(), config.admin_token.as_deref()).unwrap();
-        let directory = DirectoryView::new(Arc::new(Registrar::new(&config.classic)), &[]);
-        let state = ApiState::new(&config, tracker.clone(), catalogue, admin, Some(6969), directory, hooks);
+        let bound = Bound {
+            http: config.listen.clone(),
+            https: config.tls.listen.clone(),
+            udp: config.listen.clone(),
+            ws: Vec::new(),
+            classic: Vec::new(),
+        };
+        let directory = DirectoryView::new(Arc::new(Registrar::new(&config.classic)), &bound.classic);
+        let state = ApiState::new(&config, tracker.clone(), catalogue, admin, &bound, directory, hooks);
         Self { router: router(state), tracker, saves, shutdowns, ready, _dir: dir }
     }
 
@@ -152,7 +160,11 @@ impl<'a> Call<'a> {
 
     pub(super) async fn body(self, body: impl Into<Body>) -> Answer {
         let mut request = self.request.body(body.into()).unwrap();
-        request.extensions_mut().insert(Origin { peer: self.peer, trusted: Arc::from([]) });
+        request.extensions_mut().insert(Origin {
+            peer: self.peer,
+            trusted: Arc::from([]),
+            channel: Channel::Plain,
+        });
         let response = self.hub.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap().to_vec();

@@ -1,17 +1,19 @@
 //! A thread's loop: waits for sockets to be ready, and gives each client its turn.
 
 use std::io;
-use std::net::TcpListener as StdListener;
+use std::net::{IpAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use ipnet::IpNet;
 use mio::net::TcpListener;
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 use tokio::sync::mpsc;
 
 use super::deadlines::Deadlines;
+use super::opening::{Door, Opening};
 use super::peer::{Interest, Peer, Tools, Turn};
 use super::{Connections, Handover};
 
@@ -39,6 +41,8 @@ const LISTENERS: usize = usize::MAX - 1;
 pub(super) struct EventLoop {
     poll: Poll,
     listeners: Vec<Listener>,
+    /// Who writes a header of the PROXY protocol before each connection.
+    balancers: Vec<IpNet>,
     peers: Slab<Peer>,
     deadlines: Deadlines,
     /// Clients with more to do than a turn allows.
@@ -53,6 +57,7 @@ pub(super) struct EventLoop {
 
 struct Listener {
     socket: TcpListener,
+    door: Door,
     /// Whether somebody may be waiting to be let in.
     ready: bool,
     /// Not to be tried before; `None` if the last client came in well.
@@ -61,7 +66,8 @@ struct Listener {
 
 impl EventLoop {
     pub(super) fn new(
-        sockets: Vec<StdListener>,
+        sockets: Vec<(StdListener, Door)>,
+        balancers: Vec<IpNet>,
         tools: Tools,
         handover: mpsc::Sender<Handover>,
         connections: Arc<Connections>,
@@ -70,14 +76,15 @@ impl EventLoop {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
         let mut listeners = Vec::with_capacity(sockets.len());
-        for (at, socket) in sockets.into_iter().enumerate() {
+        for (at, (socket, door)) in sockets.into_iter().enumerate() {
             let mut socket = TcpListener::from_std(socket);
             poll.registry().register(&mut socket, Token(LISTENERS - at), mio::Interest::READABLE)?;
-            listeners.push(Listener { socket, ready: false, paused_until: None });
+            listeners.push(Listener { socket, door, ready: false, paused_until: None });
         }
         let event_loop = Self {
             poll,
             listeners,
+            balancers,
             peers: Slab::new(),
             deadlines: Deadlines::new(),
             again: Vec::new(),
@@ -176,7 +183,9 @@ impl EventLoop {
                     listener.paused_until = None;
                     let now = self.tools.now;
                     let (slot, has_room) = self.connections.enter();
-                    let mut peer = Peer::new(stream, address, slot, now);
+                    let balanced = !self.balancers.is_empty() && is_in(&self.balancers, address.ip());
+                    let opening = Opening::new(listener.door, balanced);
+                    let mut peer = Peer::new(stream, address, opening, slot, now);
                     if !has_room {
                         peer.say_last(
                             "503 Service Unavailable",
@@ -261,8 +270,7 @@ impl EventLoop {
             peer.say_last("503 Service Unavailable", "too much is asked for at once; try again later");
             return;
         };
-        let (stream, read, address, slot) = peer.into_parts();
-        permit.send(Handover { stream: stream.into(), read, peer: address, slot });
+        permit.send(peer.into_handover());
     }
 
     /// Lets in who has knocked, answers what they and all others have sent, and closes as soon as that is taken.
@@ -278,6 +286,11 @@ impl EventLoop {
             self.serve(key, false);
         }
     }
+}
+
+fn is_in(networks: &[IpNet], ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    networks.iter().any(|network| network.contains(&ip))
 }
 
 /// Has the poll tell what is of interest.

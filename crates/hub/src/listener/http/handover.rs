@@ -1,11 +1,8 @@
 //! Connections that ask for more than the tracker's answers: hyper serves them, with the router behind it.
 
-use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
@@ -17,17 +14,18 @@ use axum::response::{IntoResponse, Response};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, Sleep};
 use tower::Service as _;
 
 use super::Slot;
 use super::forwarded::client_ip;
 use super::head::HEADERS_MAX;
+use super::stream::{Patient, Rewound};
 use crate::config::HttpConfig;
+use crate::listener::tls::Tls;
 
 /// Seconds that requests in hand may take once the listener has stopped.
 const STOP_SECS_MAX: u64 = 2;
@@ -45,8 +43,10 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub struct Handover {
     /// The socket, which does not block.
     pub stream: std::net::TcpStream,
-    /// What was read from it and not answered: the beginning of a request, at least its head.
+    /// What was read from it and not answered: the beginning of a request, at least its head; or of TLS.
     pub read: Vec<u8>,
+    /// Whether it speaks TLS, of which nothing was said yet.
+    pub tls: bool,
     /// Who is at the other end, perhaps a proxy.
     pub peer: SocketAddr,
     /// Its place among the connections, kept until it is closed.
@@ -54,12 +54,17 @@ pub struct Handover {
 }
 
 /// Serves the connections that come through `handovers` until the listener has stopped and they have ended; those that
-/// still answer have two seconds then. Requests carry an [`Origin`] and a [`ConnectInfo`] of [`SocketAddr`].
+/// still answer have two seconds then. Those with TLS are served by `tls`. Requests carry an [`Origin`] and a
+/// [`ConnectInfo`] of [`SocketAddr`].
 ///
 /// A head must arrive within the keep-alive time, counted from the end of the last answer, and an answer must be taken
 /// so fast that it never stands still for as long. The time a body or a handler may take is the router's to limit.
-pub async fn serve(mut handovers: mpsc::Receiver<Handover>, router: Router, config: &HttpConfig) {
-    let trusted: Arc<[IpNet]> = config.trusted_proxies.clone().into();
+pub async fn serve(
+    mut handovers: mpsc::Receiver<Handover>,
+    router: Router,
+    config: &HttpConfig,
+    tls: Option<Arc<Tls>>,
+) {
     let patience = Duration::from_secs(config.keep_alive_secs.max(config.head_timeout_secs).into());
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
@@ -68,57 +73,93 @@ pub async fn serve(mut handovers: mpsc::Receiver<Handover>, router: Router, conf
         .max_header_size(config.head_bytes_max)
         .max_buf_size(BUFFER_BYTES_MAX.max(config.head_bytes_max).max(BUFFER_BYTES_MIN));
     let (stop, stopped) = watch::channel(());
+    let host = Host { http, router, patience, trusted: config.trusted_proxies.clone().into(), tls, stopped };
     let mut connections = JoinSet::new();
     while let Some(handover) = handovers.recv().await {
         // Those that have ended.
         while connections.try_join_next().is_some() {}
-        let origin = Origin { peer: handover.peer, trusted: trusted.clone() };
-        let (http, router, stopped) = (http.clone(), router.clone(), stopped.clone());
-        connections.spawn(connection(http, router, handover, origin, patience, stopped));
+        connections.spawn(host.clone().receive(handover));
     }
-    drop(stop);
+    drop((stop, host));
     let all = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(Duration::from_secs(STOP_SECS_MAX), all).await.is_err() {
         tracing::info!(connections = connections.len(), "closing connections that did not end in time");
     }
 }
 
-async fn connection(
+/// What every connection is served with.
+#[derive(Clone)]
+struct Host {
     http: http1::Builder,
     router: Router,
-    handover: Handover,
-    origin: Origin,
     patience: Duration,
-    mut stopped: watch::Receiver<()>,
-) {
-    let Handover { stream, read, peer, slot: _slot } = handover;
-    let stream = match TcpStream::from_std(stream) {
-        Ok(stream) => stream,
-        Err(error) => {
-            tracing::warn!(%error, %peer, "cannot take over a connection");
-            return;
+    trusted: Arc<[IpNet]>,
+    tls: Option<Arc<Tls>>,
+    /// Nothing is ever sent: the end of the sender tells of the stop.
+    stopped: watch::Receiver<()>,
+}
+
+impl Host {
+    async fn receive(self, handover: Handover) {
+        let Handover { stream, read, tls, peer, slot: _slot } = handover;
+        let ended = match TcpStream::from_std(stream) {
+            Ok(stream) if tls => self.secure(Rewound::new(read, stream), peer).await,
+            Ok(stream) => self.converse(Rewound::new(read, stream), peer, Channel::Plain).await,
+            Err(error) => {
+                tracing::warn!(%error, %peer, "cannot take over a connection");
+                return;
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, %peer, tls, "a connection ended badly");
         }
-    };
-    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
-        request.extensions_mut().insert(origin.clone());
-        // A router is always ready.
-        router.clone().call(request)
-    });
-    let io = TokioIo::new(Rewound { read, taken: 0, stream, patience, stalled: None });
-    let mut connection = std::pin::pin!(http.serve_connection(io, service).with_upgrades());
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        // Nothing is ever sent: this is the end of the sender.
-        _ = stopped.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, %peer, "a connection ended badly");
     }
+
+    async fn secure(mut self, stream: Rewound<TcpStream>, peer: SocketAddr) -> Result<(), Ended> {
+        let Some(tls) = self.tls.take() else { return Ok(()) };
+        let stream = tokio::select! {
+            stream = tls.accept(stream) => stream?,
+            _ = self.stopped.changed() => return Ok(()),
+        };
+        let certified = stream.get_ref().1.peer_certificates().is_some();
+        self.converse(stream, peer, Channel::Tls { certified }).await
+    }
+
+    async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        mut self,
+        stream: S,
+        peer: SocketAddr,
+        channel: Channel,
+    ) -> Result<(), Ended> {
+        let origin = Origin { peer, trusted: self.trusted, channel };
+        let router = self.router;
+        let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(origin.clone());
+            // A router is always ready.
+            router.clone().call(request)
+        });
+        let io = TokioIo::new(Patient::new(stream, self.patience));
+        let mut connection = std::pin::pin!(self.http.serve_connection(io, service).with_upgrades());
+        tokio::select! {
+            ended = connection.as_mut() => ended?,
+            _ = self.stopped.changed() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a connection ended badly.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("no handshake: {0}")]
+    Handshake(#[from] io::Error),
+    #[error(transparent)]
+    Http(#[from] hyper::Error),
 }
 
 /// Where a request's connection comes from, and who of those may speak for others.
@@ -128,6 +169,35 @@ pub struct Origin {
     pub peer: SocketAddr,
     /// The proxies that are believed.
     pub trusted: Arc<[IpNet]>,
+    /// What the connection is made of.
+    pub channel: Channel,
+}
+
+/// What a connection is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    /// TCP alone, which others can read.
+    Plain,
+    /// TLS.
+    Tls {
+        /// Whether the client has shown a certificate of an authority that is configured for clients.
+        certified: bool,
+    },
+}
+
+impl Origin {
+    /// Whether the connection comes from a proxy that is believed, and thus not from who asks.
+    #[must_use]
+    pub fn is_proxied(&self) -> bool {
+        let peer = self.peer.ip().to_canonical();
+        self.trusted.iter().any(|network| network.contains(&peer))
+    }
+
+    /// Whether who asks has shown a certificate. That of a proxy counts for none of those behind it.
+    #[must_use]
+    pub fn is_certified(&self) -> bool {
+        self.channel == Channel::Tls { certified: true } && !self.is_proxied()
+    }
 }
 
 /// The address of who asks, with trusted proxies taken off: an extractor. It needs the [`Origin`] that [`serve`] puts
@@ -176,78 +246,5 @@ impl IntoResponse for ClientIpError {
             Self::NoOrigin => StatusCode::INTERNAL_SERVER_ERROR,
         };
         (status, self.to_string()).into_response()
-    }
-}
-
-/// A stream of which some was read before, and that is given up when the other end takes nothing for too long.
-struct Rewound {
-    read: Vec<u8>,
-    taken: usize,
-    stream: TcpStream,
-    patience: Duration,
-    /// Running while the other end takes nothing.
-    stalled: Option<Pin<Box<Sleep>>>,
-}
-
-impl Rewound {
-    /// Passes on how a write went, unless none has gone for too long.
-    fn watch<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.stalled = None;
-            return written;
-        }
-        let patience = self.patience;
-        let stalled =
-            self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + patience)));
-        ready!(stalled.as_mut().poll(cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl AsyncRead for Rewound {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let rest = &self.read[self.taken..];
-        if rest.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buf);
-        }
-        let length = rest.len().min(buf.remaining());
-        buf.put_slice(&rest[..length]);
-        self.taken += length;
-        if self.taken == self.read.len() {
-            (self.read, self.taken) = (Vec::new(), 0);
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Rewound {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.watch(cx, written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.watch(cx, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

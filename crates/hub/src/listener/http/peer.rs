@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use mio::net::TcpStream;
 
-use super::Slot;
 use super::connection::{Connection, Service, Then, write_error};
+use super::opening::{Opened, Opening};
+use super::{Handover, Slot};
 use crate::config::Config;
 use crate::tracker::Tracker;
 
@@ -29,6 +30,8 @@ pub(super) struct Peer {
     pub(super) stream: TcpStream,
     pub(super) address: SocketAddr,
     pub(super) interest: Interest,
+    /// What must be known before HTTP begins; `None` once it has.
+    opening: Option<Opening>,
     connection: Connection,
     /// Answers that the socket did not take at once, and how much of them it has taken since.
     unsent: Vec<u8>,
@@ -85,6 +88,7 @@ pub(super) enum Turn {
 /// What is being waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
+    Opening,
     Request,
     RestOfHead,
     RoomToWrite,
@@ -103,16 +107,23 @@ impl Tools {
 }
 
 impl Peer {
-    pub(super) fn new(stream: TcpStream, address: SocketAddr, slot: Slot, now: u64) -> Self {
+    pub(super) fn new(
+        stream: TcpStream,
+        address: SocketAddr,
+        opening: Option<Opening>,
+        slot: Slot,
+        now: u64,
+    ) -> Self {
         Self {
             stream,
             address,
             interest: Interest::None,
+            phase: if opening.is_some() { Phase::Opening } else { Phase::Request },
+            opening,
             connection: Connection::default(),
             unsent: Vec::new(),
             sent: 0,
             then: Then::Read,
-            phase: Phase::Request,
             since: now,
             slot,
         }
@@ -135,7 +146,7 @@ impl Peer {
         self.since
             + match self.phase {
                 Phase::Request | Phase::RoomToWrite => limits.idle_millis,
-                Phase::RestOfHead => limits.head_millis,
+                Phase::Opening | Phase::RestOfHead => limits.head_millis,
                 Phase::EndOfRefused => REFUSED_MILLIS,
             }
     }
@@ -147,8 +158,11 @@ impl Peer {
         }
     }
 
-    /// The last words to a client, which may or may not arrive.
+    /// The last words to a client, which may or may not arrive. Who may speak TLS would not understand them.
     pub(super) fn say_last(&mut self, status: &str, reason: &str) {
+        if self.opening.is_some() {
+            return;
+        }
         let mut out = Vec::new();
         write_error(status, reason, &mut out);
         // A fresh line's worth of bytes fits any socket that takes bytes at all, and one that takes none is given up.
@@ -161,9 +175,14 @@ impl Peer {
         !self.unsent.is_empty()
     }
 
-    /// Takes it apart for those who go on with it: the socket, what was read, where from, its place.
-    pub(super) fn into_parts(mut self) -> (TcpStream, Vec<u8>, SocketAddr, Slot) {
-        (self.stream, self.connection.take_input(), self.address, self.slot)
+    /// Takes it apart for those who go on with it.
+    pub(super) fn into_handover(mut self) -> Handover {
+        let tls = self.opening.is_some();
+        let read = match self.opening {
+            Some(opening) => opening.into_input(),
+            None => self.connection.take_input(),
+        };
+        Handover { stream: self.stream.into(), read, tls, peer: self.address, slot: self.slot }
     }
 
     fn work(&mut self, tools: &mut Tools, ended: bool, answered: &mut bool) -> Turn {
@@ -204,7 +223,22 @@ impl Peer {
     fn receive(&mut self, length: usize, tools: &mut Tools) -> bool {
         let Tools { service, input, output, .. } = tools;
         output.clear();
-        self.then = self.connection.receive(&input[..length], self.address.ip(), service, output);
+        self.then = match &mut self.opening {
+            None => self.connection.receive(&input[..length], self.address.ip(), service, output),
+            Some(opening) => match opening.receive(&input[..length], &mut self.address) {
+                Opened::Waits => Then::Read,
+                Opened::Tls => Then::HandOver,
+                Opened::Http(begun) => {
+                    self.opening = None;
+                    self.connection.receive(&begun, self.address.ip(), service, output)
+                }
+                Opened::Refused(reason) => {
+                    self.opening = None;
+                    write_error("400 Bad Request", &reason, output);
+                    Then::Refuse
+                }
+            },
+        };
         if output.is_empty() {
             return false;
         }
@@ -244,6 +278,8 @@ impl Peer {
             Phase::RoomToWrite
         } else if self.then == Then::Refuse {
             Phase::EndOfRefused
+        } else if self.opening.is_some() {
+            Phase::Opening
         } else if self.connection.is_within_head() {
             Phase::RestOfHead
         } else {

@@ -43,7 +43,7 @@ impl Hub {
         let server = HttpListener::bind(&config).unwrap().serve(&tracker, &sender).unwrap();
         let serve = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(handover::serve(receiver, router, &http));
+            runtime.block_on(handover::serve(receiver, router, &http, None));
         };
         Self { server, router: Some(std::thread::spawn(serve)) }
     }

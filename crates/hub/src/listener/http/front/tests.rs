@@ -1,7 +1,7 @@
 use axum::routing::get;
 use tower::ServiceExt as _;
 
-use super::super::handover::Origin;
+use super::super::handover::{Channel, Origin};
 use super::super::testing::{announce_query, tracker};
 use super::*;
 
@@ -25,7 +25,11 @@ async fn ask(config: &TrackerConfig, target: &str, headers: &[(&str, &str)]) -> 
     }
     let mut request = request.body(Body::empty()).unwrap();
     let trusted = Arc::from(["10.0.0.0/8".parse().unwrap()]);
-    request.extensions_mut().insert(Origin { peer: "10.0.0.1:80".parse().unwrap(), trusted });
+    request.extensions_mut().insert(Origin {
+        peer: "10.0.0.1:80".parse().unwrap(),
+        trusted,
+        channel: Channel::Plain,
+    });
     let response = router(config).oneshot(request).await.unwrap();
     let status = response.status();
     let content_type = response.headers()[header::CONTENT_TYPE].to_str().unwrap().to_owned();
@@ -88,9 +92,11 @@ async fn only_so_many_answers_of_everything_are_in_memory() {
     let router = router(&config);
     let scrape = async || {
         let mut request = Request::get("/scrape").body(Body::empty()).unwrap();
-        request
-            .extensions_mut()
-            .insert(Origin { peer: "192.0.2.1:80".parse().unwrap(), trusted: Arc::from([]) });
+        request.extensions_mut().insert(Origin {
+            peer: "192.0.2.1:80".parse().unwrap(),
+            trusted: Arc::from([]),
+            channel: Channel::Plain,
+        });
         router.clone().oneshot(request).await.unwrap()
     };
     let mut held = Vec::new();

@@ -13,7 +13,7 @@ fn pair() -> (std::net::TcpStream, Peer, Tools) {
     let (slot, _) = Arc::new(Connections::new(1)).enter();
     let config = Config::default();
     let tools = Tools::new(&config, &tracker(&config.tracker));
-    (client, Peer::new(TcpStream::from_std(stream), address, slot, 0), tools)
+    (client, Peer::new(TcpStream::from_std(stream), address, None, slot, 0), tools)
 }
 
 /// Has the hub take in `text`, which has arrived when this is done.

@@ -1,0 +1,123 @@
+//! TLS: handshakes with a bound on their number and time, by a certificate that may change while connections go on.
+//!
+//! [`material`] reads what is in the files; [`self_signed`] makes a certificate where there is none.
+
+mod material;
+mod self_signed;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Mutex, RwLock};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::config::Config;
+use material::{Files, Material, Stamp};
+
+pub use material::{Fingerprint, TlsError};
+
+/// What connections with TLS are served with.
+pub struct Tls {
+    files: Files,
+    current: RwLock<Material>,
+    watch: Mutex<Watch>,
+    handshakes: Arc<Semaphore>,
+    handshake_max: Duration,
+}
+
+/// What is known of the files.
+struct Watch {
+    /// As they were when they were last read.
+    read: Stamp,
+    /// As they are now, if they have changed and may be still changing: a certificate and its key are two files.
+    changing: Option<Stamp>,
+}
+
+impl Tls {
+    /// With the certificate that `config` names, or one of the hub's own in `state_dir`. `None` where nothing listens for
+    /// TLS.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`]: which file, and what is wrong with it.
+    pub fn open(config: &Config, state_dir: &Path) -> Result<Option<Arc<Self>>, TlsError> {
+        let tls = &config.tls;
+        if tls.listen.is_empty() {
+            return Ok(None);
+        }
+        let (certificate, key) = match (&tls.certificate, &tls.key) {
+            (Some(certificate), Some(key)) => (certificate.clone(), key.clone()),
+            _ => self_signed::find_or_make(config, state_dir)?,
+        };
+        let files = Files { certificate, key, client_ca: tls.client_ca.clone() };
+        let read = files.stamp();
+        let current = RwLock::new(files.read()?);
+        Ok(Some(Arc::new(Self {
+            files,
+            current,
+            watch: Mutex::new(Watch { read, changing: None }),
+            handshakes: Arc::new(Semaphore::new(tls.handshakes_max)),
+            handshake_max: Duration::from_secs(config.http.head_timeout_secs.into()),
+        })))
+    }
+
+    /// What the certificate that is shown now is known by.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.current.read().fingerprint
+    }
+
+    /// Shakes hands. It may take as long as a request's head may.
+    ///
+    /// # Errors
+    ///
+    /// The client speaks no TLS that is understood here, takes too long, or too many shake hands already.
+    pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> io::Result<TlsStream<S>> {
+        let _turn = self
+            .handshakes
+            .try_acquire()
+            .map_err(|_| io::Error::other("too many TLS handshakes are under way"))?;
+        let acceptor = TlsAcceptor::from(self.current.read().config.clone());
+        tokio::time::timeout(self.handshake_max, acceptor.accept(stream)).await?
+    }
+
+    /// Reads the files anew, whether they seem to have changed or not. Connections go on as they are; new ones get what
+    /// was read. Where something is wrong with it, all stays as it was, and the log says so.
+    pub fn reload(&self) {
+        let mut watch = self.watch.lock();
+        *watch = Watch { read: self.files.stamp(), changing: None };
+        self.read_anew();
+    }
+
+    /// Reads the files anew if they have changed, and have not changed since the last look. To be called every second
+    /// or so.
+    pub fn look(&self) {
+        let mut watch = self.watch.lock();
+        let stamp = self.files.stamp();
+        if stamp == watch.read {
+            watch.changing = None;
+        } else if watch.changing.as_ref() == Some(&stamp) {
+            *watch = Watch { read: stamp, changing: None };
+            self.read_anew();
+        } else {
+            watch.changing = Some(stamp);
+        }
+    }
+
+    fn read_anew(&self) {
+        match self.files.read() {
+            Ok(material) => {
+                tracing::info!(fingerprint = %material.fingerprint, "the certificate is read anew");
+                *self.current.write() = material;
+            }
+            Err(error) => tracing::error!("the certificate stays as it was: {error}"),
+        }
+    }
+}
