@@ -140,16 +140,40 @@ pub(crate) struct AdminArgs {
     pub(crate) admin_token: Option<String>,
 }
 
+/// How a hub serves HTTPS.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct TlsArgs {
+    /// Address and port for HTTPS; repeat it for several. One that --listen names too speaks both there [env:
+    /// SKEP_TLS__LISTEN]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) tls_listen: Vec<SocketAddr>,
+
+    /// PEM file of the certificate, with those that lead from it to a known authority after it [env:
+    /// SKEP_TLS__CERTIFICATE]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) tls_certificate: Option<PathBuf>,
+
+    /// PEM file of the certificate's private key [env: SKEP_TLS__KEY]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// Make a certificate for this machine's names and addresses at the first start, and keep it with the state
+    #[arg(long, conflicts_with_all = ["tls_certificate", "tls_key"])]
+    pub(crate) tls_self_signed: bool,
+}
+
 /// Run a hub: tracker over HTTP and UDP, catalogue and web page
 ///
 /// Listens on port 6969 of all addresses unless told otherwise, and answers until it gets SIGINT or SIGTERM; then it
-/// answers what is in hand, saves its state and exits within 5 seconds. A second signal ends it at once.
+/// answers what is in hand, saves its state and exits within 5 seconds. A second signal ends it at once. SIGHUP has it
+/// read its certificate anew, without dropping a connection.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
   skep serve
   skep serve --listen 127.0.0.1:7000 --state-dir ./hub
   skep serve --classic-listen token=0.0.0.0:9000
+  skep serve --tls-listen 0.0.0.0:6970 --tls-self-signed
   SKEP_TRACKER__INTERVAL_SECS=600 skep serve")]
 pub(crate) struct Serve {
     /// Address and port for HTTP and UDP; repeat it for several. Port 0 is any free port
@@ -165,6 +189,9 @@ pub(crate) struct Serve {
     /// Serve one classic dialect there: token, index, chunklist or beacon; repeat it for several. Port 0 is any free port
     #[arg(long, value_name = "NAME=ADDR:PORT", value_parser = classic_listen)]
     pub(crate) classic_listen: Vec<(Dialect, SocketAddr)>,
+
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
 
     /// Write a JSON file with the process's id and the bound addresses once all sockets are bound; it is removed when
     /// the hub stops

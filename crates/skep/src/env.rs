@@ -30,7 +30,9 @@ pub struct Env {
     /// The platform's directory for a program's configuration, if the user has one.
     pub config_dir: Option<PathBuf>,
     /// How a long-running command learns that it should stop.
-    pub stop: StopRequests,
+    pub stop: Requests,
+    /// How it learns that it should read its files anew.
+    pub reload: Requests,
     /// How much is told beside the results; set from `-v` and `-q`.
     pub verbosity: i8,
 }
@@ -46,12 +48,21 @@ pub struct Terminal {
     pub width: Option<usize>,
 }
 
-/// Where requests to stop come from.
-pub enum StopRequests {
-    /// SIGINT and SIGTERM (Ctrl-C where there are no signals), from the first [`StopRequests::listen`] on.
-    Process,
+/// Where requests of one kind come from.
+pub enum Requests {
+    /// The process's signals of that kind, from the first [`Requests::listen`] on.
+    Process(Kind),
     /// A channel: each message is a request. A closed channel never asks.
     Channel(mpsc::UnboundedReceiver<()>),
+}
+
+/// What a process is asked for by signals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// To stop: SIGINT and SIGTERM (Ctrl-C where there are no signals).
+    Stop,
+    /// To read its files anew: SIGHUP (nothing where there are no signals).
+    Reload,
 }
 
 impl Env {
@@ -69,7 +80,8 @@ impl Env {
             cwd,
             data_dir: None,
             config_dir: None,
-            stop: StopRequests::Process,
+            stop: Requests::Process(Kind::Stop),
+            reload: Requests::Process(Kind::Reload),
             verbosity: 0,
         }
     }
@@ -135,20 +147,24 @@ impl Env {
     }
 }
 
-impl StopRequests {
+impl Requests {
     /// Starts to listen, so that from now on no request is lost and none ends the process by itself.
     ///
     /// # Errors
     /// If the system refuses to tell about signals.
     pub fn listen(&mut self) -> io::Result<Listening> {
-        match std::mem::replace(self, Self::Process) {
-            Self::Process => Signals::new().map(Listening::Process),
+        let (_, nobody) = mpsc::unbounded_channel();
+        match std::mem::replace(self, Self::Channel(nobody)) {
+            Self::Process(kind) => {
+                *self = Self::Process(kind);
+                Signals::new(kind).map(Listening::Process)
+            }
             Self::Channel(requests) => Ok(Listening::Channel(requests)),
         }
     }
 }
 
-/// Requests to stop, being listened for.
+/// Requests, being listened for.
 pub enum Listening {
     /// From the process's signals.
     Process(Signals),
@@ -170,37 +186,48 @@ impl Listening {
     }
 }
 
-/// The process's signals that ask it to stop.
+/// The process's signals of one kind.
 pub struct Signals {
     #[cfg(unix)]
-    streams: [tokio::signal::unix::Signal; 2],
+    streams: Vec<tokio::signal::unix::Signal>,
+    #[cfg(not(unix))]
+    kind: Kind,
 }
 
 #[cfg(unix)]
 impl Signals {
-    fn new() -> io::Result<Self> {
+    fn new(kind: Kind) -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { streams: [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?] })
+        let kinds = match kind {
+            Kind::Stop => vec![SignalKind::interrupt(), SignalKind::terminate()],
+            Kind::Reload => vec![SignalKind::hangup()],
+        };
+        Ok(Self { streams: kinds.into_iter().map(signal).collect::<io::Result<_>>()? })
     }
 
     async fn next(&mut self) {
-        let [interrupt, terminate] = &mut self.streams;
-        tokio::select! {
-            _ = interrupt.recv() => (),
-            _ = terminate.recv() => (),
-        }
+        use std::task::Poll;
+        std::future::poll_fn(|cx| {
+            let mut asked = false;
+            // All of them, so that each wakes this up the next time.
+            for stream in &mut self.streams {
+                asked |= stream.poll_recv(cx).is_ready();
+            }
+            if asked { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 }
 
 #[cfg(not(unix))]
 impl Signals {
     #[expect(clippy::unnecessary_wraps, reason = "the same shape as where there are signals")]
-    fn new() -> io::Result<Self> {
-        Ok(Self {})
+    fn new(kind: Kind) -> io::Result<Self> {
+        Ok(Self { kind })
     }
 
     async fn next(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
+        if self.kind == Kind::Reload || tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
     }

@@ -13,6 +13,7 @@ use hub::config::Key;
 use serde::{Deserialize, Serialize};
 use swarm::directory::Dialect;
 
+use crate::cli::TlsArgs;
 use crate::env::Env;
 use crate::exit::Failure;
 
@@ -77,6 +78,8 @@ pub(crate) struct Flags {
     pub(crate) classic: bool,
     /// `--classic-listen`
     pub(crate) classic_listen: Vec<(Dialect, SocketAddr)>,
+    /// `--tls-…`
+    pub(crate) tls: TlsArgs,
 }
 
 impl Settings {

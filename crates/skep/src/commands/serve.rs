@@ -4,7 +4,7 @@ pub(super) mod supervise;
 
 use std::io;
 
-use hub::{Bound, Hub};
+use hub::Hub;
 
 use crate::cli::Serve;
 use crate::env::Env;
@@ -24,13 +24,15 @@ pub(super) async fn run(args: &Serve, env: &mut Env) -> Outcome {
         listen: args.listen.clone(),
         classic: args.classic,
         classic_listen: args.classic_listen.clone(),
+        tls: args.tls.clone(),
         ..Flags::default()
     };
     let settings = Settings::load(env, &flags)?;
     settings.check()?;
     logs::start(&settings.hub.log, env)?;
-    let mut stop =
-        env.stop.listen().map_err(|error| Failure::Failed(format!("cannot wait for signals: {error}")))?;
+    let unheard = |error: io::Error| Failure::Failed(format!("cannot wait for signals: {error}"));
+    let mut stop = env.stop.listen().map_err(unheard)?;
+    let mut reload = env.reload.listen().map_err(unheard)?;
     let state_dir = settings.hub.state_dir.display().to_string();
     let hub = tokio::select! {
         hub = Hub::start(settings.hub) => hub.map_err(Failure::misuse)?,
@@ -48,20 +50,23 @@ pub(super) async fn run(args: &Serve, env: &mut Env) -> Outcome {
         }
     };
     // A hub serves on where nobody reads what it prints.
-    let _ = announce(hub.bound(), &state_dir, env);
-    let outcome = supervise(hub, &mut stop, STOP_MAX).await;
+    let _ = announce(&hub, &state_dir, env);
+    let outcome = supervise(hub, &mut stop, &mut reload, STOP_MAX).await;
     drop(ready);
     outcome
 }
 
 /// Tells a person where the hub is.
-fn announce(bound: &Bound, state_dir: &str, env: &mut Env) -> io::Result<()> {
+fn announce(hub: &Hub, state_dir: &str, env: &mut Env) -> io::Result<()> {
+    let bound = hub.bound();
     let out = &mut env.stdout;
     writeln!(out, "Skep {} keeps its state in {}", env!("CARGO_PKG_VERSION"), plain(state_dir))?;
-    for url in address::urls("http", &bound.http, "/") {
+    let web = [("http", &bound.http), ("https", &bound.https)];
+    let web = web.into_iter().filter(|(_, bound)| !bound.is_empty());
+    for url in web.clone().flat_map(|(scheme, bound)| address::urls(scheme, bound, "/")) {
         writeln!(out, "page      {url}")?;
     }
-    for url in address::urls("http", &bound.http, "/announce") {
+    for url in web.flat_map(|(scheme, bound)| address::urls(scheme, bound, "/announce")) {
         writeln!(out, "announce  {url}")?;
     }
     for url in address::urls("udp", &bound.udp, "") {
@@ -69,6 +74,9 @@ fn announce(bound: &Bound, state_dir: &str, env: &mut Env) -> io::Result<()> {
     }
     for (dialect, address) in &bound.classic {
         writeln!(out, "classic   {dialect} at {address}")?;
+    }
+    if let Some(fingerprint) = hub.fingerprint() {
+        writeln!(out, "SHA-256   {fingerprint}")?;
     }
     out.flush()
 }

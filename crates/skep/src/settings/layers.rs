@@ -1,7 +1,7 @@
 //! The layers of a configuration, each from one file, variable or flag.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use figment::value::{Dict, Map, Num, Value};
 use figment::{Metadata, Profile, Provider};
@@ -30,6 +30,9 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Variables that begin like ours and are not keys: the path of the file itself, and what a container platform sets
 /// for a service that is called `skep`.
 const NOT_KEYS: [&str; 3] = ["SKEP_CONFIG", "SKEP_PORT", "SKEP_SERVICE"];
+
+/// Keys whose value is a path. A relative one starts where the file is that says it, or in the working directory.
+const PATHS: [&str; 4] = ["state_dir", "tls.certificate", "tls.key", "tls.client_ca"];
 
 /// What one file, variable or flag says.
 pub(super) struct Layer {
@@ -102,13 +105,25 @@ pub(super) fn file(path: &Path, name: &str) -> Result<Layer, Failure> {
         let (line, column) = position(&text, error.span().map_or(0, |span| span.start));
         Failure::Misuse(format!("{name}:{line}:{column}: {}", error.message().replace('\n', "; ")))
     })?;
-    if let (Some(toml::Value::String(dir)), Some(here)) = (table.get_mut("state_dir"), path.parent())
-        && !dir.is_empty()
-    {
-        *dir = super::text(&here.join(&*dir))?;
+    for key in PATHS {
+        if let (Some(text), Some(here)) = (text_at(&mut table, key), path.parent())
+            && !text.is_empty()
+        {
+            *text = super::text(&here.join(&*text))?;
+        }
     }
     let values = Value::serialize(table).map_err(|error| refuse(&error))?.into_dict().unwrap_or_default();
     Ok(Layer { name: name.to_owned(), values })
+}
+
+/// The text that a key has, if it has one.
+fn text_at<'a>(table: &'a mut toml::Table, key: &str) -> Option<&'a mut String> {
+    let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
+    let table = if section.is_empty() { table } else { table.get_mut(section)?.as_table_mut()? };
+    match table.get_mut(name)? {
+        toml::Value::String(text) => Some(text),
+        _ => None,
+    }
 }
 
 /// Line and column of a byte, both from 1.
@@ -131,7 +146,7 @@ pub(super) fn variables(env: &Env, known: &Known) -> Result<Vec<Layer>, Failure>
         let key = key_of(name);
         let value = match known.form(&key) {
             Some(Form::Number) => number(text),
-            _ if key == "state_dir" => Value::from(super::text(&env.path(Path::new(text)))?),
+            _ if PATHS.contains(&&*key) => Value::from(super::text(&env.path(Path::new(text)))?),
             _ => Value::from(text),
         };
         Ok(Layer::one(name, &key, value))
@@ -141,22 +156,32 @@ pub(super) fn variables(env: &Env, known: &Known) -> Result<Vec<Layer>, Failure>
 
 /// What the flags say, a layer for each.
 pub(super) fn flags(env: &Env, flags: &Flags) -> Result<Vec<Layer>, Failure> {
-    let state_dir = flags.state_dir.as_ref().map(|path| super::text(&env.path(path))).transpose()?;
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| super::text(&env.path(path))).transpose();
     let texts = [
-        ("--state-dir", "state_dir", state_dir),
+        ("--state-dir", "state_dir", path(&flags.state_dir)?),
+        ("--tls-certificate", "tls.certificate", path(&flags.tls.tls_certificate)?),
+        ("--tls-key", "tls.key", path(&flags.tls.tls_key)?),
         ("--tracker", "client.tracker", flags.tracker.clone()),
         ("--admin-token", "admin_token", flags.admin_token.clone()),
     ];
     let texts =
         texts.into_iter().filter_map(|(flag, key, text)| Some(Layer::one(flag, key, Value::from(text?))));
-    let listen: Vec<String> = flags.listen.iter().map(ToString::to_string).collect();
-    let listen = (!listen.is_empty()).then(|| Layer::one("--listen", "listen", Value::from(listen)));
+    let addresses =
+        [("--listen", "listen", &flags.listen), ("--tls-listen", "tls.listen", &flags.tls.tls_listen)];
+    let addresses = addresses.into_iter().filter(|(.., addresses)| !addresses.is_empty());
+    let addresses = addresses.map(|(flag, key, addresses)| {
+        let words: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        Layer::one(flag, key, Value::from(words))
+    });
     let classic = Dialect::ALL.into_iter().filter_map(|dialect| {
         let addresses = flags.classic_listen.iter().filter(|(of, _)| *of == dialect);
         let addresses: Vec<SocketAddr> = addresses.map(|(_, address)| *address).collect();
         (!addresses.is_empty()).then(|| classic_listen("--classic-listen", dialect, &addresses))
     });
-    Ok(texts.chain(listen).chain(classic).collect())
+    let self_signed = flags.tls.tls_self_signed;
+    let self_signed =
+        self_signed.then(|| Layer::one("--tls-self-signed", "tls.self_signed", Value::from(true)));
+    Ok(texts.chain(addresses).chain(classic).chain(self_signed).collect())
 }
 
 fn is_or_continues(name: &str, other: &str) -> bool {

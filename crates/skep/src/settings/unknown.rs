@@ -10,7 +10,15 @@ use super::layers::{Layer, PREFIX, variable_of};
 const ALIKE_MIN: f64 = 0.8;
 
 /// Keys whose value is text even where it looks like a number or has no default to tell.
-const TEXTS: [&str; 4] = ["admin_token", "client.tracker", "log.level", "state_dir"];
+const TEXTS: [&str; 7] = [
+    "admin_token",
+    "client.tracker",
+    "log.level",
+    "state_dir",
+    "tls.certificate",
+    "tls.client_ca",
+    "tls.key",
+];
 
 /// Where to look when nothing is alike.
 const ADVICE: &str = "`skep config show` lists all keys";

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use serde_json::Value;
-use skep::env::StopRequests;
+use skep::env::Requests;
 use skep::exit::Exit;
 use tokio::sync::mpsc;
 
@@ -15,7 +15,7 @@ async fn a_hub_is_ready_serves_and_stops() {
     let world = World::new();
     let (mut env, stdout, _) = world.env();
     let (stop, stops) = mpsc::unbounded_channel();
-    env.stop = StopRequests::Channel(stops);
+    env.stop = Requests::Channel(stops);
     let hub = tokio::spawn(async move { skep::run(SERVE, &mut env).await });
     stdout.contains("announce  udp://127.0.0.1:").await;
 

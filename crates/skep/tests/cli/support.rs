@@ -12,7 +12,7 @@ use axum::body::{Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use sha1::{Digest, Sha1};
-use skep::env::{Env, StopRequests};
+use skep::env::{Env, Requests};
 use skep::exit::Exit;
 use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
@@ -74,7 +74,7 @@ impl World {
     pub(crate) fn start(&self, args: &[&str]) -> Running {
         let (mut env, stdout, stderr) = self.env();
         let (stop, stops) = mpsc::unbounded_channel();
-        env.stop = StopRequests::Channel(stops);
+        env.stop = Requests::Channel(stops);
         let args: Vec<String> = ["skep"].iter().chain(args).map(|&arg| arg.to_owned()).collect();
         let task = tokio::spawn(async move { skep::run(args, &mut env).await });
         Running { stop, task, stdout, stderr }

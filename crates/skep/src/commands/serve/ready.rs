@@ -20,6 +20,7 @@ pub(in crate::commands) struct ReadyFile {
 struct Ready<'a> {
     pid: u32,
     http: &'a [SocketAddr],
+    https: &'a [SocketAddr],
     udp: &'a [SocketAddr],
     ws: &'a [SocketAddr],
     classic: BTreeMap<&'static str, Vec<SocketAddr>>,
@@ -39,12 +40,12 @@ impl ReadyFile {
     }
 
     fn put(path: &Path, bound: &Bound, api: Option<SocketAddr>) -> Result<Self, Failure> {
-        let Bound { http, udp, ws, classic: dialects } = bound;
+        let Bound { http, https, udp, ws, classic: dialects } = bound;
         let mut classic: BTreeMap<_, Vec<SocketAddr>> = BTreeMap::new();
         for (dialect, address) in dialects {
             classic.entry(dialect.name()).or_default().push(*address);
         }
-        let ready = Ready { pid: std::process::id(), http, udp, ws, classic, api };
+        let ready = Ready { pid: std::process::id(), http, https, udp, ws, classic, api };
         let refuse = |error: io::Error| {
             Failure::Misuse(format!("cannot write the ready file {}: {error}", path.display()))
         };
@@ -74,6 +75,7 @@ mod tests {
     fn bound() -> Bound {
         Bound {
             http: vec!["127.0.0.1:6969".parse().unwrap(), "[::1]:6969".parse().unwrap()],
+            https: vec!["127.0.0.1:6971".parse().unwrap()],
             udp: vec!["127.0.0.1:6970".parse().unwrap()],
             ws: Vec::new(),
             classic: vec![(Dialect::Beacon, "127.0.0.1:5000".parse().unwrap())],
@@ -89,8 +91,8 @@ mod tests {
         assert_eq!(
             told,
             json!({
-                "pid": std::process::id(), "http": ["127.0.0.1:6969", "[::1]:6969"], "udp": ["127.0.0.1:6970"], "ws": [],
-                "classic": {"beacon": ["127.0.0.1:5000"]},
+                "pid": std::process::id(), "http": ["127.0.0.1:6969", "[::1]:6969"], "https": ["127.0.0.1:6971"],
+                "udp": ["127.0.0.1:6970"], "ws": [], "classic": {"beacon": ["127.0.0.1:5000"]},
             })
         );
         drop(ready);

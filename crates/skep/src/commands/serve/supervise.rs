@@ -11,6 +11,9 @@ pub(in crate::commands) const STOP_MAX: Duration = Duration::from_secs(5);
 pub(in crate::commands) trait Service {
     type Fault: Display;
 
+    /// Reads anew what may change while it runs.
+    async fn reload(&self);
+
     /// Waits until somebody asks it itself to stop.
     async fn stop_requested(&self);
 
@@ -20,6 +23,10 @@ pub(in crate::commands) trait Service {
 
 impl Service for hub::Hub {
     type Fault = hub::StopError;
+
+    async fn reload(&self) {
+        self.reload().await;
+    }
 
     async fn stop_requested(&self) {
         self.wait_shutdown_requested().await;
@@ -31,15 +38,19 @@ impl Service for hub::Hub {
 }
 
 /// Lets `service` run until it is asked to stop, and stops it; a second request, or its taking longer than `stop_max`,
-/// ends the waiting.
+/// ends the waiting. Meanwhile each request on `reload` has it read its files anew.
 pub(in crate::commands) async fn supervise<S: Service>(
     service: S,
     stop: &mut Listening,
+    reload: &mut Listening,
     stop_max: Duration,
 ) -> Outcome {
-    tokio::select! {
-        () = stop.next() => (),
-        () = service.stop_requested() => (),
+    loop {
+        tokio::select! {
+            () = stop.next() => break,
+            () = service.stop_requested() => break,
+            () = reload.next() => service.reload().await,
+        }
     }
     tracing::info!("stopping; a second signal ends it at once");
     tokio::select! {
@@ -57,15 +68,18 @@ pub(in crate::commands) async fn supervise<S: Service>(
 #[cfg(test)]
 mod tests {
     use std::future::pending;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::env::StopRequests;
+    use crate::env::Requests;
 
     /// A service that asks to be stopped if it `asks`, and takes what stopping takes.
     struct Fake {
         asks: bool,
+        reloads: Arc<AtomicUsize>,
         stopping: Stopping,
     }
 
@@ -76,6 +90,10 @@ mod tests {
 
     impl Service for Fake {
         type Fault = &'static str;
+
+        async fn reload(&self) {
+            self.reloads.fetch_add(1, Ordering::Relaxed);
+        }
 
         async fn stop_requested(&self) {
             if !self.asks {
@@ -97,8 +115,34 @@ mod tests {
         for _ in 0..requests {
             ask.send(()).unwrap();
         }
-        let mut stop = StopRequests::Channel(asked).listen().unwrap();
-        supervise(Fake { asks, stopping }, &mut stop, stop_max).await
+        let mut stop = Requests::Channel(asked).listen().unwrap();
+        let fake = Fake { asks, reloads: Arc::default(), stopping };
+        supervise(fake, &mut stop, &mut never(), stop_max).await
+    }
+
+    fn never() -> Listening {
+        Requests::Channel(mpsc::unbounded_channel().1).listen().unwrap()
+    }
+
+    #[tokio::test]
+    async fn it_reads_anew_as_often_as_it_is_asked_and_goes_on() {
+        let (ask, asked) = mpsc::unbounded_channel();
+        let (stop, stops) = mpsc::unbounded_channel();
+        let reloads: Arc<AtomicUsize> = Arc::default();
+        let fake = Fake { asks: false, reloads: reloads.clone(), stopping: Stopping::Ends(Ok(())) };
+        let supervised = tokio::spawn(async move {
+            let mut stop = Requests::Channel(stops).listen().unwrap();
+            let mut reload = Requests::Channel(asked).listen().unwrap();
+            supervise(fake, &mut stop, &mut reload, STOP_MAX).await
+        });
+        for times in 1..=2 {
+            ask.send(()).unwrap();
+            while reloads.load(Ordering::Relaxed) < times {
+                tokio::task::yield_now().await;
+            }
+        }
+        stop.send(()).unwrap();
+        assert_eq!(supervised.await.unwrap(), Ok(()));
     }
 
     #[tokio::test]
