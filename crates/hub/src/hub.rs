@@ -16,6 +16,7 @@ use swarm::InfoHash;
 use swarm::directory::Dialect;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
+use wire::Fingerprint;
 
 use crate::api::{self, AdminToken, ApiState, DirectoryView, Hooks};
 use crate::catalogue::{Catalogue, Limits, now_unix};
@@ -24,7 +25,7 @@ use crate::config::Config;
 use crate::listener::classic::{ClassicListener, ClassicServing};
 use crate::listener::http::front::Front;
 use crate::listener::http::{HANDOVERS_MAX, HttpListener, HttpServer, handover};
-use crate::listener::tls::{Fingerprint, Tls};
+use crate::listener::tls::Tls;
 use crate::listener::udp::{self, UdpListener};
 use crate::store::snapshot::{self, Loaded};
 use crate::tracker::{Events, Tracker};

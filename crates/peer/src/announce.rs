@@ -21,6 +21,8 @@ use std::time::Duration;
 use swarm::{Endpoint, InfoHash, PeerId, Port};
 use wire::Announce;
 
+use crate::trust::Trust;
+
 pub use announcer::{Announcer, OUTCOMES_MAX, Outcome, Outcomes, STOP_TIME_MAX, Torrent};
 pub use schedule::{Progress, SPREAD_PERCENT, TRACKERS_MAX, WANT_MAX, Wish};
 pub use status::{State, TrackerStatus};
@@ -75,15 +77,21 @@ impl Default for Patience {
 }
 
 impl Trackers {
-    /// The ways to all trackers. Sockets are opened when they are needed.
+    /// The ways to all trackers. Sockets are opened when they are needed. `trust` tells of a hub whose certificate is known
+    /// in another way than by the system's authorities.
     ///
     /// # Errors
     /// See [`SetUpError`].
-    pub fn new(identity: Identity, patience: Patience) -> Result<Self, SetUpError> {
+    pub fn new(identity: Identity, patience: Patience, trust: Option<Trust>) -> Result<Self, SetUpError> {
         let mut key = String::new();
         // Writing to a string does not fail.
         let _ = write!(key, "{:08X}", identity.key);
-        Ok(Self { identity, key, http: http::Http::new(patience.http)?, udp: udp::Udp::new(patience.udp) })
+        Ok(Self {
+            identity,
+            key,
+            http: http::Http::new(patience.http, trust)?,
+            udp: udp::Udp::new(patience.udp),
+        })
     }
 
     /// Makes one announce, and returns what the tracker said and whom it named.

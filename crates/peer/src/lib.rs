@@ -8,4 +8,5 @@ pub mod folder;
 mod net;
 pub mod node;
 mod percent;
+pub mod trust;
 pub mod webseed;

@@ -25,6 +25,7 @@ use crate::classic::{Pace, Server, Shelf};
 use crate::disk::{self, Disk, Place, Problem};
 use crate::folder::Download;
 use crate::net::{self, Supply};
+use crate::trust::Trust;
 
 mod act;
 mod changes;
@@ -71,6 +72,8 @@ pub struct Options {
     pub client: &'static str,
     /// What peers of the classic dialects are given on the same port; `None`: nothing.
     pub classic: Option<Arc<dyn Shelf>>,
+    /// By what the certificate of a hub is known, if not by the system's authorities.
+    pub trust: Option<Trust>,
 }
 
 /// Limits of all torrents together, in bytes a second.
@@ -143,6 +146,7 @@ impl Default for Options {
             state_dir: None,
             client: "Skep",
             classic: None,
+            trust: None,
         }
     }
 }
@@ -161,7 +165,7 @@ impl Node {
         let port = port.and_then(|address| Port::new(address.port()));
         let peer_id = peer_id();
         let identity = port.map(|port| announce::Identity { peer_id, port, key: rand::random() });
-        let trackers = identity.map(|identity| Trackers::new(identity, Patience::default()));
+        let trackers = identity.map(|identity| Trackers::new(identity, Patience::default(), options.trust));
         let trackers = trackers.transpose().map_err(io::Error::other)?.map(Arc::new);
         let disk = Disk::start(&disk::Config::default())?;
         let inner = Arc::new(Inner {

@@ -20,6 +20,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use peer::trust::Trust;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
@@ -38,11 +39,13 @@ pub struct Options {
     pub tries: u32,
     /// How long nothing must come back for it to count as silence, where silence is a right answer.
     pub silence: Duration,
+    /// By what the tracker's certificate is known, if not by the system's authorities.
+    pub trust: Option<Trust>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(3), tries: 3, silence: Duration::from_secs(1) }
+        Self { timeout: Duration::from_secs(3), tries: 3, silence: Duration::from_secs(1), trust: None }
     }
 }
 

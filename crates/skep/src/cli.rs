@@ -13,6 +13,7 @@ use clap::builder::Styles;
 use clap::builder::styling::{AnsiColor, Effects};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use swarm::directory::Dialect;
+use wire::Fingerprint;
 
 pub(crate) use classic::{Classic, ClassicAction, ClassicFetch, ClassicRegister, ClassicTracker, DialectArg};
 pub(crate) use load::Load;
@@ -126,9 +127,28 @@ pub(crate) struct StateArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Hub")]
 pub(crate) struct HubArgs {
-    /// The hub's address: http://HOST:PORT or HOST:PORT [env: SKEP_TRACKER] [default: http://localhost:6969]
+    /// The hub's address: http://HOST:PORT, https://HOST:PORT or HOST:PORT [env: SKEP_TRACKER]
+    /// [default: http://localhost:6969]
     #[arg(short, long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) tracker: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+}
+
+/// By what the certificate of a hub is known.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Hub")]
+pub(crate) struct TrustArgs {
+    /// PEM file of the authority, or of the certificate itself, by which a hub at https:// is known in place of the
+    /// system's authorities [env: SKEP_TRACKER_CA]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) tracker_ca: Option<PathBuf>,
+
+    /// SHA-256 fingerprint of the certificate of a hub at https://, as `skep serve` prints it [env:
+    /// SKEP_TRACKER_FINGERPRINT]
+    #[arg(long, value_name = "SHA256")]
+    pub(crate) tracker_fingerprint: Option<Fingerprint>,
 }
 
 /// The right to change what a hub has.
@@ -430,6 +450,15 @@ pub(crate) struct Check {
     /// The tracker: udp://HOST:PORT, or an http:// or https:// announce URL
     #[arg(value_hint = ValueHint::Url)]
     pub(crate) url: String,
+
+    /// PEM file of the authority, or of the certificate itself, by which a tracker at https:// is known in place of the
+    /// system's authorities
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) tracker_ca: Option<PathBuf>,
+
+    /// SHA-256 fingerprint of the certificate of a tracker at https://
+    #[arg(long, value_name = "SHA256")]
+    pub(crate) tracker_fingerprint: Option<Fingerprint>,
 
     /// Seconds that one answer may take
     #[arg(long, value_name = "SECONDS", default_value = "3", value_parser = seconds_not_zero)]

@@ -8,6 +8,7 @@ mod url;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use peer::trust::{Trust, distrust};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,7 @@ const REFUSAL_BYTES_MAX: usize = 64 << 10;
 /// One hub, talked to over HTTP.
 pub(crate) struct Client {
     hub: HubUrl,
+    trust: Option<Trust>,
     http: reqwest::Client,
     token: Token,
     timeout: Duration,
@@ -139,11 +141,15 @@ impl Client {
         if hub.is_this_machine() {
             builder = builder.no_proxy();
         }
+        let trust = settings.trust(&hub.join(""))?;
+        if let Some(trust) = &trust {
+            builder = builder.tls_backend_preconfigured(trust.tls());
+        }
         let http = builder
             .build()
             .map_err(|error| Failure::Failed(format!("cannot set up HTTP: {}", error::cause(&error))))?;
         let token = Token::find(settings, &hub);
-        Ok(Self { hub, http, token, timeout })
+        Ok(Self { hub, trust, http, token, timeout })
     }
 
     /// Whether there is an admin token to show.
@@ -252,6 +258,12 @@ impl Client {
         &self.hub
     }
 
+    /// By what the hub's certificate is known, if not by the system's authorities.
+    #[must_use]
+    pub(crate) fn trust(&self) -> Option<&Trust> {
+        self.trust.as_ref()
+    }
+
     /// A torrent's file, by its info hash; `None` if the hub does not have it.
     ///
     /// # Errors
@@ -313,6 +325,8 @@ impl Client {
         let url = self.hub.to_string();
         if error.is_timeout() && !error.is_connect() {
             ClientError::Timeout { url, after: self.timeout }
+        } else if let Some(why) = distrust(error) {
+            ClientError::Distrusted { url, why }
         } else if error.is_connect() {
             ClientError::NoHub { url, cause: error::cause(error) }
         } else {

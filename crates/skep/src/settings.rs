@@ -10,10 +10,13 @@ use figment::Figment;
 use figment::error::{Actual, Kind};
 use figment::value::{Dict, Value};
 use hub::config::Key;
+use peer::trust::Trust;
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use swarm::directory::Dialect;
+use wire::Malformed;
 
-use crate::cli::TlsArgs;
+use crate::cli::{TlsArgs, TrustArgs};
 use crate::env::Env;
 use crate::exit::Failure;
 
@@ -27,13 +30,29 @@ pub(crate) const FILE_NAME: &str = "skep.toml";
 /// The section of a configuration that is not the hub's.
 pub(crate) const CLIENT_SECTION: (&str, &[Key]) = (
     "client",
-    &[Key {
-        name: "tracker",
-        doc: &[
-            " Address of the hub that commands such as `skep ls` talk to; also `--tracker` and SKEP_TRACKER.",
-            " Default: \"http://localhost:6969\".",
-        ],
-    }],
+    &[
+        Key {
+            name: "tracker",
+            doc: &[
+                " Address of the hub that commands such as `skep ls` talk to; also `--tracker` and SKEP_TRACKER.",
+                " Default: \"http://localhost:6969\".",
+            ],
+        },
+        Key {
+            name: "tracker_ca",
+            doc: &[
+                " PEM file of the authority, or of the certificate itself, by which that hub is known over https://, in place",
+                " of the system's authorities; also `--tracker-ca` and SKEP_TRACKER_CA. Default: none.",
+            ],
+        },
+        Key {
+            name: "tracker_fingerprint",
+            doc: &[
+                " SHA-256 fingerprint of that hub's certificate, as `skep serve` prints it; also `--tracker-fingerprint` and",
+                " SKEP_TRACKER_FINGERPRINT. Default: none.",
+            ],
+        },
+    ],
 );
 
 /// What is configured, and by whom.
@@ -53,11 +72,17 @@ pub(crate) struct Settings {
 pub(crate) struct ClientConfig {
     /// The hub's address.
     pub(crate) tracker: String,
+    /// The file of an authority by which its certificate is known.
+    #[serde(default)]
+    pub(crate) tracker_ca: Option<PathBuf>,
+    /// Its certificate's fingerprint.
+    #[serde(default)]
+    pub(crate) tracker_fingerprint: Option<String>,
 }
 
 impl Default for ClientConfig {
     fn default() -> Self {
-        Self { tracker: TRACKER_DEFAULT.to_owned() }
+        Self { tracker: TRACKER_DEFAULT.to_owned(), tracker_ca: None, tracker_fingerprint: None }
     }
 }
 
@@ -70,6 +95,8 @@ pub(crate) struct Flags {
     pub(crate) state_dir: Option<PathBuf>,
     /// `--tracker`
     pub(crate) tracker: Option<String>,
+    /// `--tracker-…`
+    pub(crate) trust: TrustArgs,
     /// `--admin-token`
     pub(crate) admin_token: Option<String>,
     /// `--listen`
@@ -140,6 +167,30 @@ impl Settings {
             .find_metadata(key)
             .map(|metadata| &*metadata.name)
             .filter(|name| *name != layers::DEFAULTS)
+    }
+
+    /// By what the certificate of the hub at `url` is known, if not by the system's authorities. Without TLS there is no
+    /// certificate: a flag that names one then is a mistake, and what lies in a file is for another hub.
+    ///
+    /// # Errors
+    /// [`Failure::Misuse`] if the file or the fingerprint is none, or there is no TLS.
+    pub(crate) fn trust(&self, url: &Url) -> Result<Option<Trust>, Failure> {
+        if url.scheme() != "https" {
+            let keys = ["client.tracker_ca", "client.tracker_fingerprint"];
+            let flag = keys.iter().find_map(|key| self.source(key).filter(|source| source.starts_with("--")));
+            return match flag {
+                Some(flag) => Err(Failure::Misuse(format!(
+                    "{flag} is for a hub at https://HOST:PORT, and `{url}` is reached without TLS"
+                ))),
+                None => Ok(None),
+            };
+        }
+        let fingerprint = self.client.tracker_fingerprint.as_deref().map(str::parse).transpose();
+        let fingerprint = fingerprint.map_err(|wrong: Malformed| {
+            let source = self.source("client.tracker_fingerprint").unwrap_or_default();
+            Failure::Misuse(format!("{source}: {wrong}"))
+        })?;
+        Trust::new(url, self.client.tracker_ca.as_deref(), fingerprint).map_err(Failure::misuse)
     }
 
     /// The admin token, if a flag or a variable states it: whoever ran the command meant it for the hub it names.

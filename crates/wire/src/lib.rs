@@ -18,9 +18,11 @@ pub mod proxy;
 pub mod udp;
 
 mod announce;
+mod fingerprint;
 mod malformed;
 mod passkey;
 
 pub use announce::Announce;
+pub use fingerprint::Fingerprint;
 pub use malformed::Malformed;
 pub use passkey::{PASSKEY_BYTES_MAX, passkey};

@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    CatalogueConfig, ClassicConfig, Config, HttpConfig, LogConfig, SnapshotConfig, TlsConfig, TrackerConfig, UdpConfig,
-    format_size,
+    CatalogueConfig, ClassicConfig, Config, HttpConfig, LogConfig, SnapshotConfig, TlsConfig, TrackerConfig,
+    UdpConfig, format_size,
 };
 
 /// The longest span a key in seconds may name: a day, beyond which a client would seem to have forgotten the hub.

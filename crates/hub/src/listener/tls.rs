@@ -17,11 +17,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use wire::Fingerprint;
 
 use crate::config::Config;
 use material::{Files, Material, Stamp};
 
-pub use material::{Fingerprint, TlsError};
+pub use material::TlsError;
 
 /// What connections with TLS are served with.
 pub struct Tls {

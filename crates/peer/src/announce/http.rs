@@ -17,6 +17,7 @@ use super::schedule::{Answer, Miss};
 use super::target::{Family, Target};
 use super::{SetUpError, resolve, words};
 use crate::percent::percent;
+use crate::trust::Trust;
 use turns::Turns;
 
 /// How long a tracker has for its whole answer.
@@ -34,37 +35,30 @@ const IDLE_TIME_MAX: Duration = Duration::from_secs(15);
 /// The HTTP trackers of all torrents.
 #[derive(Debug)]
 pub(super) struct Http {
-    v4: Client,
-    v6: Client,
+    others: Clients,
+    /// For the hub whose certificate is known in another way than by the system's authorities.
+    trusted: Option<(Trust, Clients)>,
     turns: Turns,
 }
 
+/// Those of either family.
+#[derive(Debug)]
+struct Clients {
+    v4: Client,
+    v6: Client,
+}
+
 impl Http {
-    pub(super) fn new(timeout: Duration) -> Result<Self, SetUpError> {
+    pub(super) fn new(timeout: Duration, trust: Option<Trust>) -> Result<Self, SetUpError> {
         // Fails only if a provider is there already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = |local: IpAddr| {
-            Client::builder()
-                .user_agent(concat!("skep/", env!("CARGO_PKG_VERSION")))
-                // A socket of one family reaches addresses of that family only.
-                .local_address(local)
-                // A tracker takes our address from the connection: a proxy's would be listed.
-                .no_proxy()
-                .connect_timeout(CONNECT_TIMEOUT)
-                .timeout(timeout)
-                .redirect(redirect::Policy::limited(REDIRECTS_MAX))
-                .pool_idle_timeout(IDLE_TIME_MAX)
-                .pool_max_idle_per_host(2)
-                .build()
-                .map_err(|error| SetUpError(words::cause(&error)))
-        };
+        let trusted = trust.map(|trust| Clients::new(timeout, Some(&trust)).map(|clients| (trust, clients)));
         Ok(Self {
-            v4: client(Ipv4Addr::UNSPECIFIED.into())?,
-            v6: client(Ipv6Addr::UNSPECIFIED.into())?,
+            others: Clients::new(timeout, None)?,
+            trusted: trusted.transpose()?,
             turns: Turns::default(),
         })
     }
-
     /// Announces to `target` over `family`, and returns what it said and whom it named.
     pub(super) async fn announce(
         &self,
@@ -74,9 +68,13 @@ impl Http {
         tracker_id: Option<&[u8]>,
     ) -> Result<(Answer, Vec<Endpoint>), Miss> {
         resolve::addresses(target, family).await?;
+        let clients = match &self.trusted {
+            Some((trust, clients)) if trust.covers(&target.url) => clients,
+            _ => &self.others,
+        };
         let client = match family {
-            Family::V4 => &self.v4,
-            Family::V6 => &self.v6,
+            Family::V4 => &clients.v4,
+            Family::V6 => &clients.v6,
         };
         let _turn = self.turns.take(target).await;
         let url = with_query(&target.url, announce, tracker_id);
@@ -90,6 +88,30 @@ impl Http {
             body.extend_from_slice(&chunk);
         }
         understood(&response, &body)
+    }
+}
+
+impl Clients {
+    fn new(timeout: Duration, trust: Option<&Trust>) -> Result<Self, SetUpError> {
+        let client = |local: IpAddr| {
+            let builder = Client::builder()
+                .user_agent(concat!("skep/", env!("CARGO_PKG_VERSION")))
+                // A socket of one family reaches addresses of that family only.
+                .local_address(local)
+                // A tracker takes our address from the connection: a proxy's would be listed.
+                .no_proxy()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .timeout(timeout)
+                .redirect(redirect::Policy::limited(REDIRECTS_MAX))
+                .pool_idle_timeout(IDLE_TIME_MAX)
+                .pool_max_idle_per_host(2);
+            let builder = match trust {
+                Some(trust) => builder.tls_backend_preconfigured(trust.tls()),
+                None => builder,
+            };
+            builder.build().map_err(|error| SetUpError(words::cause(&error)))
+        };
+        Ok(Self { v4: client(Ipv4Addr::UNSPECIFIED.into())?, v6: client(Ipv6Addr::UNSPECIFIED.into())? })
     }
 }
 

@@ -94,5 +94,5 @@ pub(crate) fn endpoint(ip: &str, port: u16) -> Endpoint {
 pub(crate) fn trackers(patience: Duration) -> Arc<Trackers> {
     let identity =
         Identity { peer_id: PeerId(*b"-SK0100-abcdefghijkl"), port: Port::new(6881).unwrap(), key: 0xab };
-    Arc::new(Trackers::new(identity, Patience { udp: patience, http: patience }).unwrap())
+    Arc::new(Trackers::new(identity, Patience { udp: patience, http: patience }, None).unwrap())
 }

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use crate::trust::distrust;
+
 /// Characters of a stranger's text that are shown at most.
 const SHOWN_CHARS_MAX: usize = 300;
 
@@ -24,6 +26,9 @@ fn harmless(char: char) -> char {
 pub(crate) fn cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return (if error.is_connect() { "no connection in time" } else { "no answer in time" }).to_owned();
+    }
+    if let Some(why) = distrust(error) {
+        return plain(&why);
     }
     let mut innermost: &dyn Error = error;
     while let Some(source) = innermost.source() {

@@ -40,6 +40,9 @@ impl Line {
         if target.host.parse::<IpAddr>().is_err() {
             client = client.resolve(&target.host, address);
         }
+        if let Some(trust) = &options.trust {
+            client = client.tls_backend_preconfigured(trust.tls());
+        }
         let client = client
             .build()
             .map_err(|error| CheckError::Local(format!("HTTP cannot be set up: {}", causes(&error))))?;

@@ -8,12 +8,12 @@ use tracker::{Fault, Tracker};
 /// For trackers that answer whatever they should: a busy machine has time enough, and silence is not waited for,
 /// since it is as right as an error wherever it is right.
 fn patient() -> Options {
-    Options { timeout: Duration::from_secs(20), tries: 1, silence: Duration::from_millis(20) }
+    Options { timeout: Duration::from_secs(20), tries: 1, silence: Duration::from_millis(20), trust: None }
 }
 
 /// For trackers that do not answer where they should, which takes this long to find out.
 fn brief() -> Options {
-    Options { timeout: Duration::from_millis(700), tries: 1, silence: Duration::from_millis(20) }
+    Options { timeout: Duration::from_millis(700), tries: 1, silence: Duration::from_millis(20), trust: None }
 }
 
 /// For trackers that answer where they should be silent.

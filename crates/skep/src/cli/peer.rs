@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueHint};
 use glob::Pattern;
 
-use super::{AdminArgs, ConfigArgs, StateArgs};
+use super::{AdminArgs, ConfigArgs, StateArgs, TrustArgs};
 
 /// How this machine takes part in swarms.
 #[derive(Debug, Clone, Default, Args)]
@@ -24,10 +24,13 @@ pub(crate) struct PeerArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Hub")]
 pub(crate) struct TrackerArgs {
-    /// The hub's address, HOST:PORT or http://HOST:PORT, or any tracker's: udp://HOST:PORT or its announce URL
+    /// The hub's address, HOST:PORT, http://HOST:PORT or https://HOST:PORT, or any tracker's: udp://HOST:PORT or its announce URL
     /// [env: SKEP_TRACKER] [default: http://localhost:6969]
     #[arg(short, long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) tracker: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
 }
 
 /// Share files and folders: hub and peer in one

@@ -28,6 +28,13 @@ pub(crate) enum ClientError {
         /// How long it was waited for.
         after: Duration,
     },
+    /// Its certificate is not the one that is expected, or from nobody that is known.
+    Distrusted {
+        /// The hub's address.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The connection ended before the answer did.
     Broken {
         /// The hub's address.
@@ -64,14 +71,14 @@ impl ClientError {
             Self::Refused { status, .. } => {
                 status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
             }
-            Self::NotAHub { .. } => false,
+            Self::Distrusted { .. } | Self::NotAHub { .. } => false,
         }
     }
 
     /// Whether nothing at all came back, so that the next request need not be tried.
     #[must_use]
     pub(crate) fn is_silence(&self) -> bool {
-        matches!(self, Self::NoHub { .. } | Self::Timeout { .. })
+        matches!(self, Self::NoHub { .. } | Self::Timeout { .. } | Self::Distrusted { .. })
     }
 
     /// Whether something answered that is no hub, such as another tracker.
@@ -80,7 +87,9 @@ impl ClientError {
         match self {
             Self::NotAHub { .. } => true,
             Self::Refused { status, explained, .. } => status.is_client_error() && !explained,
-            Self::NoHub { .. } | Self::Timeout { .. } | Self::Broken { .. } => false,
+            Self::NoHub { .. } | Self::Timeout { .. } | Self::Distrusted { .. } | Self::Broken { .. } => {
+                false
+            }
         }
     }
 
@@ -114,6 +123,11 @@ impl fmt::Display for ClientError {
             Self::Timeout { url, after } => {
                 write!(f, "the hub at {url} did not answer within {}", duration(*after))
             }
+            Self::Distrusted { url, why } => write!(
+                f,
+                "the hub at {url} is not trusted: {why}; what is to be expected is named with \
+                 --tracker-fingerprint SHA256 or --tracker-ca FILE"
+            ),
             Self::Broken { url, cause } => write!(f, "the connection to the hub at {url} broke: {cause}"),
             Self::Refused { reason, .. } => f.write_str(reason),
             Self::NotAHub { url, what } => {

@@ -10,8 +10,12 @@ use crate::settings::{Flags, Settings};
 
 /// Prints every torrent with all that the hub tells of it, a page at a time.
 pub(super) async fn run(args: &Export, env: &mut Env) -> Outcome {
-    let flags =
-        Flags { config: args.config.config.clone(), tracker: args.hub.tracker.clone(), ..Flags::default() };
+    let flags = Flags {
+        config: args.config.config.clone(),
+        tracker: args.hub.tracker.clone(),
+        trust: args.hub.trust.clone(),
+        ..Flags::default()
+    };
     let settings = Settings::load(env, &flags)?;
     let client = Client::new(&settings, TIMEOUT_DEFAULT)?;
     let mut exported: u64 = 0;

@@ -23,6 +23,7 @@ pub(super) async fn run(args: &Get, env: &mut Env) -> Outcome {
         config: args.config.config.clone(),
         state_dir: args.state.state_dir.clone(),
         tracker: args.tracker.tracker.clone(),
+        trust: args.tracker.trust.clone(),
         ..Flags::default()
     };
     let settings = Settings::load(env, &flags)?;
@@ -60,7 +61,7 @@ pub(super) async fn run(args: &Get, env: &mut Env) -> Outcome {
     if found.is_empty() {
         return Err(Failure::Told);
     }
-    let node = peering::start(&args.peer, args.limit_down, state_dir, None)?;
+    let node = peering::start(&args.peer, args.limit_down, state_dir, tracker.trust_to_announce(), None)?;
 
     // What is in no catalogue is asked for by nobody.
     let is_private = args.no_publish && !from_torrents;

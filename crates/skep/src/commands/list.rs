@@ -12,8 +12,12 @@ pub(super) const PAGE_TORRENTS: usize = 100;
 
 /// Prints the catalogue, or what of it matches `words`, page by page: the list is never held whole.
 pub(super) async fn run(words: Option<&str>, args: &ListArgs, env: &mut Env) -> Outcome {
-    let flags =
-        Flags { config: args.config.config.clone(), tracker: args.hub.tracker.clone(), ..Flags::default() };
+    let flags = Flags {
+        config: args.config.config.clone(),
+        tracker: args.hub.tracker.clone(),
+        trust: args.hub.trust.clone(),
+        ..Flags::default()
+    };
     let settings = Settings::load(env, &flags)?;
     let client = Client::new(&settings, TIMEOUT_DEFAULT)?;
     let mut left = args.limit.unwrap_or(usize::MAX);

@@ -63,6 +63,7 @@ pub(super) async fn run(args: &cli::Peer, env: &mut Env) -> Outcome {
         config: args.config.config.clone(),
         state_dir: args.state.state_dir.clone(),
         tracker: args.tracker.tracker.clone(),
+        trust: args.tracker.trust.clone(),
         admin_token: args.admin.admin_token.clone(),
         ..Flags::default()
     };
@@ -83,7 +84,13 @@ pub(super) async fn run(args: &cli::Peer, env: &mut Env) -> Outcome {
     let token = Token::load_or_create(&settings.hub.state_dir).map_err(Failure::misuse)?;
     let records = Records::open(&state_dir, folder.path()).map_err(Failure::misuse)?;
     let stock = Stock::open(folder.path()).map(Arc::new).map_err(Failure::misuse)?;
-    let node = peering::start(&args.peer, args.limit_down, Some(state_dir.clone()), Some(stock.clone()))?;
+    let node = peering::start(
+        &args.peer,
+        args.limit_down,
+        Some(state_dir.clone()),
+        tracker.trust_to_announce(),
+        Some(stock.clone()),
+    )?;
     let user = user(args.user.as_deref(), env).unwrap_or_else(|| "skep".to_owned());
     let port = Port::new(node.port());
     let presence = port.map(|port| Presence::new(stock.clone(), user.clone(), port));

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use peer::classic::Shelf;
 use peer::node::{Limits, Node, Options};
+use peer::trust::Trust;
 
 use crate::cli::PeerArgs;
 use crate::env::{Env, Listening};
@@ -41,17 +42,20 @@ pub(super) fn state_dir(settings: &Settings, env: &mut Env) -> Option<PathBuf> {
     }
 }
 
-/// Starts a node. `classic`: what peers of the classic dialects are given.
+/// Starts a node. `trust` is that of the tracker it is to announce to; `classic`, what peers of the classic dialects are
+/// given.
 pub(super) fn start(
     args: &PeerArgs,
     limit_down: Option<u64>,
     state_dir: Option<PathBuf>,
+    trust: Option<Trust>,
     classic: Option<Arc<dyn Shelf>>,
 ) -> Result<Node, Failure> {
     let options = Options {
         port: args.peer_port,
         limits: Limits { upload: args.limit_up, download: limit_down },
         state_dir,
+        trust,
         client: concat!("Skep ", env!("CARGO_PKG_VERSION")),
         classic,
         ..Options::default()

@@ -17,6 +17,7 @@ pub(super) async fn run(args: &Share, env: &mut Env) -> Outcome {
         config: args.config.config.clone(),
         state_dir: args.state.state_dir.clone(),
         tracker: args.tracker.tracker.clone(),
+        trust: args.tracker.trust.clone(),
         admin_token: args.admin.admin_token.clone(),
         ..Flags::default()
     };
@@ -26,7 +27,7 @@ pub(super) async fn run(args: &Share, env: &mut Env) -> Outcome {
     let mut stop =
         env.stop.listen().map_err(|error| Failure::Failed(format!("cannot wait for signals: {error}")))?;
     let state_dir = peering::state_dir(&settings, env);
-    let node = peering::start(&args.peer, None, state_dir.clone(), None)?;
+    let node = peering::start(&args.peer, None, state_dir.clone(), tracker.trust_to_announce(), None)?;
     let work = async {
         let announce = tracker.announce_urls().await;
         let sharing = Sharing { node: &node, tracker: &tracker, private: args.private, announce, state_dir };

@@ -11,7 +11,7 @@ use super::peering::watch::{Until, Watch};
 use super::serve::address;
 use super::serve::ready::ReadyFile;
 use super::serve::supervise::STOP_MAX;
-use crate::cli::Up;
+use crate::cli::{TrustArgs, Up};
 use crate::env::{Env, Listening};
 use crate::exit::{Failure, Outcome};
 use crate::logs;
@@ -35,6 +35,7 @@ pub(super) async fn run(args: &Up, env: &mut Env) -> Outcome {
     let mut stop =
         env.stop.listen().map_err(|error| Failure::Failed(format!("cannot wait for signals: {error}")))?;
     let state_dir = peering::state_dir(&settings, env);
+    let redirects = settings.hub.tls.redirect;
     let hub = tokio::select! {
         hub = Hub::start(settings.hub) => hub.map_err(|error| match error.is_taken() {
             true => Failure::Misuse(format!("{error}; `skep share` shares through a hub that runs already")),
@@ -45,6 +46,7 @@ pub(super) async fn run(args: &Up, env: &mut Env) -> Outcome {
     };
     let outcome = match peering::start(&args.peer, None, state_dir.clone(), None) {
         Ok(node) => {
+            let flags = Flags { trust: own_certificate(&hub, redirects), ..flags };
             let outcome = share(args, &flags, &hub, &node, state_dir, &mut stop, env).await;
             // The hub still listens, so that it hears that we leave.
             node.stop().await;
@@ -73,7 +75,10 @@ async fn share(
     stop: &mut Listening,
     env: &mut Env,
 ) -> Outcome {
-    let urls = address::urls("http", &hub.bound().http, "");
+    let urls = match flags.trust.tracker_fingerprint {
+        Some(_) => address::urls("https", &hub.bound().https, ""),
+        None => address::urls("http", &hub.bound().http, ""),
+    };
     let url = urls.first().ok_or_else(|| Failure::Misuse("the hub does not speak HTTP".to_owned()))?;
     let flags = Flags { tracker: Some(url.clone()), ..flags.clone() };
     let tracker = Tracker::new(&Settings::load(env, &flags)?)?;
@@ -100,6 +105,11 @@ async fn share(
         () = hub.wait_shutdown_requested() => Ok(()),
     };
     watched.and(watch.end(true, env))
+}
+
+/// By what the hub's own certificate is known, where its API and page are had by HTTPS only.
+fn own_certificate(hub: &Hub, redirects: bool) -> TrustArgs {
+    TrustArgs { tracker_ca: None, tracker_fingerprint: hub.fingerprint().filter(|_| redirects) }
 }
 
 /// Says where the page is: at the first address, and at all others.

@@ -32,7 +32,7 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 const NOT_KEYS: [&str; 3] = ["SKEP_CONFIG", "SKEP_PORT", "SKEP_SERVICE"];
 
 /// Keys whose value is a path. A relative one starts where the file is that says it, or in the working directory.
-const PATHS: [&str; 4] = ["state_dir", "tls.certificate", "tls.key", "tls.client_ca"];
+const PATHS: [&str; 5] = ["state_dir", "tls.certificate", "tls.key", "tls.client_ca", "client.tracker_ca"];
 
 /// What one file, variable or flag says.
 pub(super) struct Layer {
@@ -159,6 +159,12 @@ pub(super) fn flags(env: &Env, flags: &Flags) -> Result<Vec<Layer>, Failure> {
     let path = |path: &Option<PathBuf>| path.as_ref().map(|path| super::text(&env.path(path))).transpose();
     let texts = [
         ("--state-dir", "state_dir", path(&flags.state_dir)?),
+        ("--tracker-ca", "client.tracker_ca", path(&flags.trust.tracker_ca)?),
+        (
+            "--tracker-fingerprint",
+            "client.tracker_fingerprint",
+            flags.trust.tracker_fingerprint.map(|fingerprint| fingerprint.to_string()),
+        ),
         ("--tls-certificate", "tls.certificate", path(&flags.tls.tls_certificate)?),
         ("--tls-key", "tls.key", path(&flags.tls.tls_key)?),
         ("--tracker", "client.tracker", flags.tracker.clone()),
@@ -188,19 +194,27 @@ fn is_or_continues(name: &str, other: &str) -> bool {
     name.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
 }
 
-/// The key that a variable sets. `SKEP_TRACKER` is the hub's address, as `--tracker` is, and not the whole section.
+/// Variables that are called as the flags are. `SKEP_TRACKER` is the hub's address, as `--tracker` is, and not the whole
+/// section.
+const AS_FLAGS: [(&str, &str); 3] = [
+    ("SKEP_TRACKER", "client.tracker"),
+    ("SKEP_TRACKER_CA", "client.tracker_ca"),
+    ("SKEP_TRACKER_FINGERPRINT", "client.tracker_fingerprint"),
+];
+
+/// The key that a variable sets.
 fn key_of(name: &str) -> String {
-    match name {
-        "SKEP_TRACKER" => "client.tracker".to_owned(),
-        _ => name[PREFIX.len()..].to_lowercase().replace(LEVELS, "."),
+    match AS_FLAGS.iter().find(|(variable, _)| *variable == name) {
+        Some((_, key)) => (*key).to_owned(),
+        None => name[PREFIX.len()..].to_lowercase().replace(LEVELS, "."),
     }
 }
 
 /// The variable that sets a key.
 pub(super) fn variable_of(key: &str) -> String {
-    match key {
-        "client.tracker" => "SKEP_TRACKER".to_owned(),
-        _ => format!("{PREFIX}{}", key.to_uppercase().replace('.', LEVELS)),
+    match AS_FLAGS.iter().find(|(_, as_flag)| *as_flag == key) {
+        Some((variable, _)) => (*variable).to_owned(),
+        None => format!("{PREFIX}{}", key.to_uppercase().replace('.', LEVELS)),
     }
 }
 

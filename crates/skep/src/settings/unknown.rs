@@ -10,9 +10,11 @@ use super::layers::{Layer, PREFIX, variable_of};
 const ALIKE_MIN: f64 = 0.8;
 
 /// Keys whose value is text even where it looks like a number or has no default to tell.
-const TEXTS: [&str; 7] = [
+const TEXTS: [&str; 9] = [
     "admin_token",
     "client.tracker",
+    "client.tracker_ca",
+    "client.tracker_fingerprint",
     "log.level",
     "state_dir",
     "tls.certificate",

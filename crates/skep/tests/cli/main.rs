@@ -13,4 +13,5 @@ mod make;
 mod serve;
 mod share;
 mod support;
+mod tls;
 mod up;

@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
-use sha2::{Digest as _, Sha256};
+use wire::Fingerprint;
 
 /// Bytes of a PEM file that are read.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -39,10 +39,6 @@ struct FileState {
     bytes: u64,
     written: (i64, i64),
 }
-
-/// What a certificate is known by: the SHA-256 of its DER form, as pairs of hexadecimal digits with colons.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fingerprint([u8; 32]);
 
 /// A certificate cannot be used. One line: which file, and what is wrong with it.
 #[derive(Debug, thiserror::Error)]
@@ -99,22 +95,6 @@ impl Files {
         // Clients come back every half hour: a ticket spares both sides the costly part of the next handshake.
         config.ticketer = ring::Ticketer::new().map_err(|error| TlsError::new(&self.certificate, error))?;
         Ok(Material { config: Arc::new(config), fingerprint })
-    }
-}
-
-impl Fingerprint {
-    fn of(certificate: &CertificateDer<'_>) -> Self {
-        Self(Sha256::digest(certificate).into())
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, byte) in self.0.iter().enumerate() {
-            let colon = if at == 0 { "" } else { ":" };
-            write!(f, "{colon}{byte:02X}")?;
-        }
-        Ok(())
     }
 }
 

@@ -5,8 +5,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use lab::wait;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -203,13 +204,9 @@ impl Answer {
     }
 }
 
-/// Until `condition` holds.
-async fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let give_up = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < give_up, "waited in vain for {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+/// Waits until `condition` holds.
+fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    wait::until(what, PATIENCE, || condition().then_some(()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -349,7 +346,7 @@ async fn a_certificate_that_changes_is_shown_to_who_comes_next_and_nobody_is_dro
     assert_eq!(early.get("/health").status, 200);
     let before = lab.hub.fingerprint();
     second.write(lab.dir.path());
-    until("the new certificate to be noticed", || lab.hub.fingerprint() != before).await;
+    until("the new certificate to be noticed", || lab.hub.fingerprint() != before);
     assert_eq!(lab.tls(&second, None).get("/health").status, 200);
     assert!(lab.tls(&first, None).try_get("/health").is_err());
     // And when asked to.
@@ -431,10 +428,9 @@ async fn handshakes_are_bounded() {
         silent.0.get_mut().write_all(b"\x16\x03\x01\x02\x00").unwrap();
         stuck.push(silent);
         lab.tls(&pair, None).try_get("/health").is_err()
-    })
-    .await;
+    });
     drop(stuck);
-    until("room for a handshake", || lab.tls(&pair, None).try_get("/health").is_ok()).await;
+    until("room for a handshake", || lab.tls(&pair, None).try_get("/health").is_ok());
     lab.hub.shutdown().await.unwrap();
 }
 
@@ -491,6 +487,6 @@ async fn connections_of_tls_count_among_all() {
     assert_eq!(first.get("/health").status, 200);
     assert_eq!(lab.plain(lab.http()).get("/health").status, 503);
     drop(first);
-    until("its place", || lab.tls(&pair, None).try_get("/health").is_ok()).await;
+    until("its place", || lab.tls(&pair, None).try_get("/health").is_ok());
     lab.hub.shutdown().await.unwrap();
 }

@@ -34,7 +34,7 @@ fn right() -> Vec<u8> {
 
 async fn announce(server: &Server, path: &str) -> Result<(Answer, Vec<Endpoint>), Miss> {
     let target = Target::parse(&format!("http://{}{path}", server.address)).unwrap();
-    let client = Http::new(Duration::from_secs(5)).unwrap();
+    let client = Http::new(Duration::from_secs(5), None).unwrap();
     client.announce(&target, Family::of(server.address.ip()), &ask(), Some(b"a b")).await
 }
 
@@ -115,7 +115,7 @@ async fn what_is_no_answer_of_a_tracker_is_said_to_be_none() {
         drop(server);
         Target::parse(&format!("https://{address}/announce")).unwrap()
     };
-    let client = Http::new(TIMEOUT).unwrap();
+    let client = Http::new(TIMEOUT, None).unwrap();
     let refused = failed(client.announce(&nobody, Family::V4, &ask(), None).await.map(|(answer, _)| answer));
     assert!(refused.starts_with("cannot connect: "), "{refused}");
     let cut = failed(answered(|_| Some(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nd8:".to_vec())).await);
@@ -126,7 +126,7 @@ async fn what_is_no_answer_of_a_tracker_is_said_to_be_none() {
 async fn silence_ends() {
     let server = http("127.0.0.1", |_| None).await.unwrap();
     let target = Target::parse(&format!("http://{}/announce", server.address)).unwrap();
-    let client = Http::new(Duration::from_millis(50)).unwrap();
+    let client = Http::new(Duration::from_millis(50), None).unwrap();
     let miss = client.announce(&target, Family::V4, &ask(), None).await.unwrap_err();
     assert!(matches!(&miss, Miss::Failed(reason) if reason == "no answer in time"), "{miss:?}");
 }
@@ -135,7 +135,7 @@ async fn silence_ends() {
 async fn a_server_without_tls_is_no_https_tracker() {
     let server = http("127.0.0.1", |_| Some(right())).await.unwrap();
     let target = Target::parse(&format!("https://{}/announce", server.address)).unwrap();
-    let client = Http::new(Duration::from_millis(500)).unwrap();
+    let client = Http::new(Duration::from_millis(500), None).unwrap();
     let miss = client.announce(&target, Family::V4, &ask(), None).await.unwrap_err();
     assert!(matches!(miss, Miss::Failed(_)), "{miss:?}");
 }
@@ -144,7 +144,7 @@ async fn a_server_without_tls_is_no_https_tracker() {
 async fn a_silent_host_holds_up_nobody_but_its_own() {
     let silent = http("127.0.0.1", |_| None).await.unwrap();
     let right = http("127.0.0.1", |_| Some(right())).await.unwrap();
-    let client = Arc::new(Http::new(TIMEOUT).unwrap());
+    let client = Arc::new(Http::new(TIMEOUT, None).unwrap());
     let mut flying = tokio::task::JoinSet::new();
     let target = |server: &Server| Target::parse(&format!("http://{}/announce", server.address)).unwrap();
     for _ in 0..100 {
@@ -171,6 +171,6 @@ async fn each_family_has_its_own_connection() {
     let Ok(server) = http("::1", |_| Some(right())).await else { return };
     announce(&server, "/announce").await.unwrap();
     let target = Target::parse(&format!("http://{}/announce", server.address)).unwrap();
-    let client = Http::new(TIMEOUT).unwrap();
+    let client = Http::new(TIMEOUT, None).unwrap();
     assert_eq!(client.announce(&target, Family::V4, &ask(), None).await, Err(Miss::Absent));
 }

@@ -112,7 +112,7 @@ impl Finder<'_> {
                     plain(scheme)
                 ))
             })?;
-            let bytes = download(url).await?;
+            let bytes = download(url, self.tracker.trust()).await?;
             let torrent = Metainfo::decode(&bytes)
                 .map_err(|error| Failure::Failed(format!("{} is no torrent: {error}", plain(what))))?;
             return self.by_torrent(torrent).await;

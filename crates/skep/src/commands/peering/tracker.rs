@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use peer::trust::Trust;
 use reqwest::Url;
 
 use crate::client::{Client, HubUrl, TIMEOUT_DEFAULT};
@@ -34,6 +35,7 @@ impl Tracker {
         if text.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("udp://")) {
             return match Url::parse(text) {
                 Ok(url) if url.port().is_some_and(|port| port != 0) && url.has_host() => {
+                    settings.trust(&url)?;
                     Ok(Self::Udp(url.into()))
                 }
                 _ => Err(Failure::Misuse(format!(
@@ -54,6 +56,19 @@ impl Tracker {
         }
     }
 
+    /// By what the hub's certificate is known, if not by the system's authorities.
+    pub(in crate::commands) fn trust(&self) -> Option<&Trust> {
+        self.client().and_then(Client::trust)
+    }
+
+    /// The same for whoever announces: a hub on this machine is itself at the machine's other addresses too.
+    pub(in crate::commands) fn trust_to_announce(&self) -> Option<Trust> {
+        let (client, trust) = self.client().and_then(|client| Some((client, client.trust()?.clone())))?;
+        let own = if client.hub().is_loopback() { address::own() } else { Vec::new() };
+        let others = own.into_iter().filter_map(|ip| client.hub().at(ip));
+        Some(others.fold(trust, |trust, hub| trust.also_at(&hub.join(""))))
+    }
+
     /// Where to announce, an address for each network that this machine is in if the tracker is on it: it learns our
     /// addresses from where the announces come, and what it learns from loopback nobody else could use.
     pub(in crate::commands) async fn announce_urls(&self) -> Vec<String> {
@@ -61,7 +76,7 @@ impl Tracker {
             Self::Udp(url) => vec![url.clone()],
             Self::Http { announce: Some(url), .. } => vec![url.to_string()],
             Self::Http { client, announce: None } => {
-                seen_from_outside(client.hub()).await.iter().map(announce_url).collect()
+                seen_from_outside(client.hub(), client.trust()).await.iter().map(announce_url).collect()
             }
         }
     }
@@ -79,14 +94,14 @@ pub(in crate::commands) fn announce_url(hub: &HubUrl) -> String {
 }
 
 /// The addresses at which others reach a hub, as far as this machine knows them.
-async fn seen_from_outside(hub: &HubUrl) -> Vec<HubUrl> {
+async fn seen_from_outside(hub: &HubUrl, trust: Option<&Trust>) -> Vec<HubUrl> {
     if !hub.is_loopback() {
         return vec![hub.clone()];
     }
     let mut seen = Vec::new();
     for ip in address::own() {
         if let Some(other) = hub.at(ip)
-            && answers(&other).await
+            && answers(&other, trust).await
         {
             seen.push(other);
         }
@@ -94,10 +109,14 @@ async fn seen_from_outside(hub: &HubUrl) -> Vec<HubUrl> {
     if seen.is_empty() { vec![hub.clone()] } else { seen }
 }
 
-async fn answers(hub: &HubUrl) -> bool {
+async fn answers(hub: &HubUrl, trust: Option<&Trust>) -> bool {
     let url = hub.join("health");
     let asked = async {
-        let client = reqwest::Client::builder().no_proxy().build()?;
+        let mut client = reqwest::Client::builder().no_proxy();
+        if let Some(trust) = trust {
+            client = client.tls_backend_preconfigured(trust.tls());
+        }
+        let client = client.build()?;
         client.get(url).send().await?.error_for_status()
     };
     matches!(tokio::time::timeout(PROBE_TIMEOUT, asked).await, Ok(Ok(_)))
