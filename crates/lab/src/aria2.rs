@@ -39,6 +39,9 @@ fn command(host: &Host, source: &str, folder: &Path) -> Command {
         "--summary-interval=0",
         "--show-console-readout=false",
     ]);
+    if let Some(authority) = host.authority() {
+        command.arg("--ca-certificate").arg(authority);
+    }
     command.arg(source);
     command
 }

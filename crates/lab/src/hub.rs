@@ -140,6 +140,12 @@ impl Hub {
         self.address("http", SocketAddr::is_ipv4)
     }
 
+    /// Where it answers HTTPS over IPv4.
+    #[must_use]
+    pub fn https(&self) -> SocketAddr {
+        self.address("https", SocketAddr::is_ipv4)
+    }
+
     /// Where it answers HTTP over IPv6.
     #[must_use]
     pub fn http6(&self) -> SocketAddr {

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -42,6 +42,8 @@ pub struct Host {
     namespace: Option<Arc<Namespace>>,
     v4: Ipv4Addr,
     v6: Ipv6Addr,
+    /// The file of the authority that its programs trust.
+    authority: Option<PathBuf>,
 }
 
 /// A named network namespace, deleted when dropped.
@@ -106,7 +108,7 @@ impl Lan {
         namespace.ip(&["address", "add", &format!("{v6}/64"), "dev", "eth0", "nodad"]);
         namespace.ip(&["link", "set", "lo", "up"]);
         namespace.ip(&["link", "set", "eth0", "up"]);
-        Host { namespace: Some(Arc::new(namespace)), v4, v6 }
+        Host { namespace: Some(Arc::new(namespace)), v4, v6, authority: None }
     }
 }
 
@@ -114,7 +116,20 @@ impl Host {
     /// This machine, over loopback.
     #[must_use]
     pub fn loopback() -> Self {
-        Self { namespace: None, v4: Ipv4Addr::LOCALHOST, v6: Ipv6Addr::LOCALHOST }
+        Self { namespace: None, v4: Ipv4Addr::LOCALHOST, v6: Ipv6Addr::LOCALHOST, authority: None }
+    }
+
+    /// The same host, where the clients that are not ours trust who is certified by the authority in a PEM file.
+    #[must_use]
+    pub fn trusting(mut self, authority: &Path) -> Self {
+        self.authority = Some(authority.to_owned());
+        self
+    }
+
+    /// The file of the authority that is trusted here.
+    #[must_use]
+    pub(crate) fn authority(&self) -> Option<&Path> {
+        self.authority.as_deref()
     }
 
     /// Its IPv4 address.

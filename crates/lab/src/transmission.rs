@@ -61,6 +61,9 @@ impl Transmission {
         std::fs::write(folder.path().join("settings.json"), settings.to_string()).expect("settings");
         let mut command = host.command(PROGRAM);
         command.args(["--foreground", "--log-debug", "--config-dir"]).arg(folder.path());
+        if let Some(authority) = host.authority() {
+            command.env("CURL_CA_BUNDLE", authority);
+        }
         let mut program = Program::start(PROGRAM, command);
         let rpc = SocketAddr::new(host.v4(), RPC_PORT);
         let session = wait::until("Transmission's RPC", SOON, || {

@@ -26,7 +26,8 @@ const PIECE_BYTES: usize = 256 << 10;
 const FETCH_MAX: Duration = Duration::from_secs(90);
 
 /// A client that misses its peer at first asks again soon.
-const CONFIG: &str = "[tracker]\ninterval_secs = 5\ninterval_min_secs = 2\n";
+const CONFIG: &str = "[tracker]\ninterval_secs = 5\ninterval_min_secs = 2\n\
+                      [tls]\nlisten = \"0.0.0.0:6970\"\nself_signed = true\n";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Client {
@@ -41,6 +42,7 @@ enum Client {
 enum Over {
     Http,
     Http6,
+    Https,
     Udp,
     Udp6,
 }
@@ -54,7 +56,7 @@ enum By {
 
 use By::{File, Magnet};
 use Client::{Aria2, Libtorrent, Skep};
-use Over::{Http, Http6, Udp, Udp6};
+use Over::{Http, Http6, Https, Udp, Udp6};
 
 // aria2 asks no UDP tracker about a private torrent: it turns its DHT off for those, and UDP with it. libtorrent tells
 // nobody what a private torrent is, so that its magnet link leads nowhere.
@@ -72,6 +74,16 @@ fn transmission_to_aria2_over_udp() {
 #[test]
 fn transmission_to_aria2_over_ipv6() {
     exchange(Client::Transmission, Aria2, Http6, File, true);
+}
+
+#[test]
+fn transmission_to_aria2_over_https() {
+    exchange(Client::Transmission, Aria2, Https, File, true);
+}
+
+#[test]
+fn aria2_to_transmission_over_https() {
+    exchange(Aria2, Client::Transmission, Https, File, true);
 }
 
 #[test]
@@ -167,7 +179,8 @@ fn exchange(seeder: Client, fetcher: Client, over: Over, by: By, private: bool) 
     let Some(mut lan) = Lan::new() else { return };
     let state = tempfile::tempdir().unwrap();
     let hub = Setup::new(env!("CARGO_BIN_EXE_skep")).on(&lan.host("hub")).config(CONFIG).start(state.path());
-    let (from, to) = (lan.host("seeder"), lan.host("fetcher"));
+    let authority = state.path().join("tls-certificate.pem");
+    let [from, to] = ["seeder", "fetcher"].map(|name| lan.host(name).trusting(&authority));
     let folder = folder();
 
     let (_seeding, torrent) = if (seeder, over) == (Skep, Http) {
@@ -320,6 +333,7 @@ impl Over {
         let (scheme, address) = match self {
             Http => ("http", hub.http()),
             Http6 => ("http", hub.http6()),
+            Https => ("https", hub.https()),
             Udp => ("udp", hub.udp()),
             Udp6 => ("udp", hub.udp6()),
         };
