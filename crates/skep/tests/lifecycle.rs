@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may unwrap: its panic is its report")]
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 
@@ -87,6 +87,33 @@ fn a_second_signal_ends_it_at_once() {
     hub.program().signal(Signal::TERM);
     let code = hub.ended();
     assert_ne!(code, Some(0), "it waited for the request in hand although it was told twice");
+}
+
+#[test]
+fn a_hangup_has_it_read_its_certificate_anew_and_nobody_is_dropped() {
+    let state = tempfile::tempdir().unwrap();
+    let config = "[tls]\nlisten = \"127.0.0.2:0\"\nself_signed = true\n";
+    let hub = setup().config(config).start(state.path());
+    let mut stream = TcpStream::connect(hub.http()).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    let mut ask = || {
+        stream.write_all(b"GET /announce HTTP/1.1\r\nHost: hub\r\n\r\n").unwrap();
+        let mut answer = [0; 15];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200 OK");
+        // The rest of it.
+        let read = stream.read(&mut [0; 1024]).unwrap();
+        assert!(read > 0);
+    };
+    let says = |text: &str| wait::until(text, SOON, || hub.program().output().contains(text).then_some(()));
+    ask();
+    hub.program().signal(Signal::HUP);
+    says("the certificate is read anew");
+    fs::write(state.path().join("tls-key.pem"), "nothing").unwrap();
+    hub.program().signal(Signal::HUP);
+    says("tls-key.pem: it holds no private key in PEM form");
+    ask();
+    hub.stop();
 }
 
 #[test]
