@@ -293,6 +293,26 @@ async fn pages_and_the_api_are_sent_to_https_and_announces_never() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_took_tls_off_is_not_sent_in_a_circle() {
+    let pair = Pair::new();
+    let lab = Lab::start(&pair, |config, _| {
+        config.tls.redirect = true;
+        config.tls.hsts_secs = 600;
+        config.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    })
+    .await;
+    let mut proxy = lab.plain(lab.http());
+    let mut ask = |proto: &str| {
+        let head = "Host: localhost\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto";
+        proxy.ask(&format!("GET / HTTP/1.1\r\n{head}: {proto}\r\n\r\n")).unwrap()
+    };
+    let answer = ask("https");
+    assert_eq!((answer.status, answer.header("strict-transport-security")), (200, Some("max-age=600")));
+    assert_eq!(ask("http").status, 308);
+    lab.hub.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn plain_http_at_a_port_of_tls_is_told_so() {
     let pair = Pair::new();
     let lab = Lab::start(&pair, |_, _| ()).await;
