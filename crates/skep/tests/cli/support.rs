@@ -153,6 +153,19 @@ impl Written {
         String::from_utf8(self.bytes.lock().unwrap().clone()).unwrap()
     }
 
+    /// Waits for a whole line that begins with `prefix`: what comes after it.
+    pub(crate) async fn line(&self, prefix: &str) -> String {
+        loop {
+            let more = self.more.notified();
+            let text = self.text();
+            let mut whole = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+            if let Some(rest) = whole.find_map(|line| line.strip_prefix(prefix)) {
+                return rest.to_owned();
+            }
+            more.await;
+        }
+    }
+
     /// Waits until `text` has been written.
     pub(crate) async fn contains(&self, text: &str) {
         loop {

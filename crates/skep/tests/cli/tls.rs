@@ -29,12 +29,11 @@ impl Hub {
             "--ready-file",
             "ready.json",
         ]);
-        running.stdout.contains("SHA-256   ").await;
+        let fingerprint = running.stdout.line("SHA-256   ").await;
         let ready: Value = serde_json::from_slice(&std::fs::read(world.path("ready.json")).unwrap()).unwrap();
         let https = format!("https://{}", ready["https"][0].as_str().unwrap());
         let text = running.stdout.text();
         assert!(text.contains(&format!("announce  {https}/announce\n")), "{text}");
-        let fingerprint = text.lines().find_map(|line| line.strip_prefix("SHA-256   ")).unwrap().to_owned();
         Self { running, world, https, fingerprint }
     }
 
