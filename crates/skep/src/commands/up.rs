@@ -44,7 +44,7 @@ pub(super) async fn run(args: &Up, env: &mut Env) -> Outcome {
         // Nobody has been served yet, so there is nothing to save.
         () = stop.next() => return Err(interrupted()),
     };
-    let outcome = match peering::start(&args.peer, None, state_dir.clone(), None) {
+    let outcome = match peering::start(&args.peer, None, state_dir.clone(), None, None) {
         Ok(node) => {
             let flags = Flags { trust: own_certificate(&hub, redirects), ..flags };
             let outcome = share(args, &flags, &hub, &node, state_dir, &mut stop, env).await;
