@@ -69,7 +69,7 @@ impl Registrar {
         let dice = SmallRng::from_rng(&mut rand::rng());
         Self {
             shelves: Mutex::new(Shelves { directory, dice }),
-            clock: Clock::new(),
+            clock: Clock::Running(Instant::now()),
             tokens: Tokens::new(config.token.lifetime_secs),
             counters: Counters::default(),
             trust_stated_ip: config.trust_stated_ip,
@@ -160,11 +160,18 @@ impl Registrar {
             shelves.directory.leave(key);
         }
     }
+}
 
-    /// Seconds go by.
-    #[cfg(test)]
+/// For tests, in which time passes when they say so.
+#[cfg(test)]
+impl Registrar {
+    pub(crate) fn told_the_time(config: &ClassicConfig) -> Self {
+        Self { clock: Clock::Told(AtomicU32::new(0)), ..Self::new(config) }
+    }
+
     pub(crate) fn pass(&self, secs: u32) {
-        self.clock.ahead.fetch_add(secs, Ordering::Relaxed);
+        let Clock::Told(now) = &self.clock else { panic!("its clock runs by itself") };
+        now.fetch_add(secs, Ordering::Relaxed);
     }
 }
 
@@ -197,26 +204,20 @@ fn name_of(holder: &HolderView<'_>) -> String {
     }
 }
 
-/// Seconds since the start. A test moves it on.
-struct Clock {
-    started: Instant,
+/// Seconds since the start.
+enum Clock {
+    Running(Instant),
+    /// They pass when a test says so.
     #[cfg(test)]
-    ahead: AtomicU32,
+    Told(AtomicU32),
 }
 
 impl Clock {
-    fn new() -> Self {
-        Self {
-            started: Instant::now(),
-            #[cfg(test)]
-            ahead: AtomicU32::new(0),
-        }
-    }
-
     fn now(&self) -> Seconds {
-        let secs = Seconds::try_from(self.started.elapsed().as_secs()).unwrap_or(Seconds::MAX);
-        #[cfg(test)]
-        let secs = secs + self.ahead.load(Ordering::Relaxed);
-        secs
+        match self {
+            Self::Running(started) => Seconds::try_from(started.elapsed().as_secs()).unwrap_or(Seconds::MAX),
+            #[cfg(test)]
+            Self::Told(secs) => secs.load(Ordering::Relaxed),
+        }
     }
 }

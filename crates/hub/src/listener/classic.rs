@@ -12,6 +12,8 @@ mod doors;
 mod lists;
 mod probes;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
@@ -116,9 +118,19 @@ impl ClassicListener {
     /// Those of the system.
     pub fn serve(self, registrar: &Arc<Registrar>, config: &ClassicConfig) -> io::Result<ClassicServing> {
         let mut tasks = JoinSet::new();
-        if self.addresses.is_empty() {
-            return Ok(ClassicServing(tasks));
+        if !self.addresses.is_empty() {
+            self.answer(registrar, config, &mut tasks)?;
+            tasks.spawn(keep(registrar.clone()));
         }
+        Ok(ClassicServing(tasks))
+    }
+
+    fn answer(
+        self,
+        registrar: &Arc<Registrar>,
+        config: &ClassicConfig,
+        tasks: &mut JoinSet<()>,
+    ) -> io::Result<()> {
         let streams = Arc::new(Streams::new(registrar.clone(), config));
         for (speaks, socket) in self.streams {
             let socket = asynchronous(socket)?;
@@ -135,8 +147,7 @@ impl ClassicListener {
             let socket = asynchronous_udp(socket)?;
             tasks.spawn(datagrams.clone().chunklist(socket, list_port, calls, lists));
         }
-        tasks.spawn(keep(registrar.clone()));
-        Ok(ClassicServing(tasks))
+        Ok(())
     }
 }
 
