@@ -164,6 +164,17 @@ impl Hub {
         self.address("udp", SocketAddr::is_ipv6)
     }
 
+    /// Where it serves a classic dialect.
+    ///
+    /// # Panics
+    /// If it does not.
+    #[must_use]
+    pub fn classic(&self, dialect: &str) -> SocketAddr {
+        let address = self.ready["classic"][dialect][0].as_str();
+        let address = address.unwrap_or_else(|| panic!("`{dialect}` is not served: {}", self.ready));
+        address.parse().expect("an address in the ready file")
+    }
+
     /// The host it runs on.
     #[must_use]
     pub fn host(&self) -> &Host {

@@ -1,4 +1,5 @@
-//! `skep classic` against trackers as people write them: what one offers, another gets.
+//! `skep classic` against trackers as people write them, and against a hub: what one offers, another gets. And a peer
+//! that is known in all dialects.
 
 #![expect(clippy::unwrap_used, reason = "a test may unwrap: its panic is its report")]
 
@@ -8,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use lab::classic::original;
+use lab::hub::{Hub, Setup};
 use lab::lan::Host;
 use lab::machine::Machine;
 use lab::program::{Program, Signal};
@@ -214,6 +216,73 @@ fn chunklist() {
     assert!(offering.wait(PATIENCE).success());
 }
 
+/// A hub that serves all four dialects.
+fn hub() -> (Hub, tempfile::TempDir) {
+    let state = tempfile::tempdir().unwrap();
+    let dialects = ["token", "index", "chunklist", "beacon"];
+    let config =
+        dialects.map(|dialect| format!("[classic.{dialect}]\nlisten = [\"127.0.0.1:0\"]\n")).concat();
+    let hub = Setup::new(env!("CARGO_BIN_EXE_skep")).config(&config).start(state.path());
+    (hub, state)
+}
+
+/// What the hub's directory has: names, and how many holders each has by dialect.
+fn directory(hub: &Hub) -> Value {
+    let listed = hub.get("/api/v1/directory").json();
+    let names = listed["names"].as_array().unwrap().iter();
+    names.map(|name| (name["name"].as_str().unwrap().to_owned(), name["holders"].clone())).collect()
+}
+
+#[test]
+fn a_hub_is_what_their_trackers_were_to_all_of_them() {
+    let (hub, _state) = hub();
+    for (dialect, file, verified) in [
+        ("token", "video.mp4", false),
+        ("index", "video.mp4", false),
+        ("chunklist", "ann", true),
+        ("beacon", "video.mp4", false),
+    ] {
+        let tracker = hub.classic(dialect);
+        let (_ann, mut offering, _, content) = offering(dialect, tracker, 1_200_000);
+        fetch(dialect, tracker, file, &content, verified);
+        offering.signal(Signal::INT);
+        assert!(offering.wait(PATIENCE).success());
+        // Once it has ended, all know that it is gone.
+        let tracker = tracker.to_string();
+        let ran = machine().run(&["classic", dialect, "lookup", file, "--tracker", &tracker], PATIENCE);
+        assert_eq!((ran.code, &*ran.stdout), (Some(1), ""), "{dialect}");
+        assert_eq!(directory(&hub), json!({}), "{dialect}");
+    }
+}
+
+#[test]
+fn a_peer_is_known_in_every_dialect_for_as_long_as_it_runs() {
+    let (hub, _state) = hub();
+    let machine = machine();
+    let shared = machine.home().join("shared");
+    std::fs::create_dir(&shared).unwrap();
+    let content = lab::torrent::content(5, 1_200_000);
+    std::fs::write(shared.join("video.mp4"), &content).unwrap();
+    let address = hub.http().to_string();
+    let mut peer = machine.start(&["peer", "--dir", "shared", "--peer-port", "0", "--tracker", &address]);
+    let everywhere = json!({"token": 1, "index": 1, "chunklist": 1, "beacon": 1});
+    wait::until("the peer to be known", PATIENCE, || {
+        (directory(&hub) == json!({ "video.mp4": everywhere })).then_some(())
+    });
+    let ran = machine.run(&["ls", "--classic", "--tracker", &address], PATIENCE);
+    ran.went_well();
+    let rows: Vec<Vec<&str>> =
+        ran.stdout.lines().map(|line| line.split_ascii_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["SIZE", "TOKEN", "INDEX", "CHUNKLIST", "BEACON", "NAME"]);
+    assert_eq!(rows[1], ["1.14", "MiB", "1", "1", "1", "1", "video.mp4"]);
+    for dialect in ["token", "index", "chunklist", "beacon"] {
+        fetch(dialect, hub.classic(dialect), "video.mp4", &content, dialect == "chunklist");
+    }
+    peer.signal(Signal::INT);
+    assert!(peer.wait(PATIENCE).success());
+    assert_eq!(directory(&hub), json!({}), "it is forgotten at once");
+}
+
 #[test]
 fn what_makes_no_sense_is_told_before_anything_is_done() {
     let machine = machine();
@@ -222,7 +291,7 @@ fn what_makes_no_sense_is_told_before_anything_is_done() {
     }
     for (arguments, words) in [
         (&["token", "beat"][..], "nothing in `token` is a heartbeat"),
-        (&["chunklist", "exit"], "nothing in `chunklist` says goodbye"),
+        (&["chunklist", "exit"], "--name NAME says it"),
         (&["index", "list"], "nothing in `index` lists everything"),
         (&["beacon", "beat"], "--peer-port PORT says where it serves"),
         (&["chunklist", "beat"], "--name NAME says it"),

@@ -66,6 +66,11 @@ impl Registrar {
         self.beat(&Key::chunklist(name, source));
     }
 
+    /// A seeder is gone.
+    pub fn seeder_leaves(&self, name: &str, source: IpAddr) {
+        self.leave(&Key::chunklist(name, source));
+    }
+
     /// The chunk list that goes by a name, as it came.
     #[must_use]
     pub fn chunk_list(&self, name: &str) -> Option<Arc<[u8]>> {

@@ -25,6 +25,11 @@ impl Registrar {
                 self.note(Dialect::Token, Count::Forbidden);
                 Reply::Fail { reason: INVALID_TOKEN.to_owned() }
             }
+            // Who offers nothing any more is gone.
+            Request::Register { peer_id, files, .. } if files.is_empty() => {
+                self.leave(&Key::token(peer_id, source));
+                Reply::Registered
+            }
             Request::Register { peer_id, port, files, .. } => {
                 let offers: Result<Vec<_>, _> = files
                     .iter()

@@ -131,8 +131,20 @@ impl Client {
     /// # Errors
     /// If there is no way to the tracker.
     pub async fn heartbeat(&self, name: &str) -> Result<(), Error> {
+        self.tell(&Request::Heartbeat { name: name.to_owned() }).await
+    }
+
+    /// Says that the seeder of that name is gone. Only a hub of Skep's knows the word.
+    ///
+    /// # Errors
+    /// If there is no way to the tracker.
+    pub async fn exit(&self, name: &str) -> Result<(), Error> {
+        self.tell(&Request::Exit { name: name.to_owned() }).await
+    }
+
+    async fn tell(&self, request: &Request) -> Result<(), Error> {
         let mut message = Vec::new();
-        chunklist::encode_request(&Request::Heartbeat { name: name.to_owned() }, &mut message);
+        chunklist::encode_request(request, &mut message);
         datagram::tell(self.tracker, &message).await
     }
 

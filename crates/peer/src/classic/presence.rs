@@ -78,7 +78,7 @@ impl Presence {
         }
     }
 
-    /// Says goodbye to all, where that can be said, which takes a few seconds at most.
+    /// Says goodbye to all, which takes a few seconds at most.
     pub async fn leave(&self) {
         let members: Vec<Task> = self.members.lock().drain().map(|(_, member)| member).collect();
         for member in &members {
@@ -289,13 +289,14 @@ impl Member {
         }
     }
 
-    /// Says goodbye, where that can be said.
+    /// Says goodbye.
     async fn leave(&mut self) {
-        let left = match &mut self.client {
-            Client::Token(_) | Client::Chunklist(_) => Ok(()),
-            Client::Index(_) if self.told.is_empty() => Ok(()),
-            Client::Index(client) => client.exit().await,
-            Client::Beacon(client) => client.exit(self.port).await,
+        let left = match (&mut self.client, self.told.first()) {
+            (Client::Beacon(client), _) => client.exit(self.port).await,
+            (_, None) => return,
+            (Client::Token(client), Some(_)) => client.exit(self.port).await,
+            (Client::Index(client), Some(_)) => client.exit().await,
+            (Client::Chunklist(client), Some(name)) => client.exit(name).await,
         };
         if let Err(error) = left {
             tracing::debug!(%error, "a tracker does not hear our goodbye");

@@ -49,6 +49,14 @@ impl Client {
         }
     }
 
+    /// Takes everything back that it offers: a registration says all that is offered.
+    ///
+    /// # Errors
+    /// Says what is wrong with the tracker, or what it refuses in its own words.
+    pub async fn exit(&mut self, port: Port) -> Result<(), Error> {
+        self.register(port, &[]).await
+    }
+
     /// Asks who has a file.
     ///
     /// # Errors

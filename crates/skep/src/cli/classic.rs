@@ -152,11 +152,14 @@ pub(crate) struct ClassicBeat {
     pub(crate) tracker: ClassicTracker,
 }
 
-/// Take back everything that is offered (`index`, `beacon`)
+/// Take back everything that is offered
+///
+/// In `chunklist` only a hub of Skep's knows the word; other trackers forget a seeder after a while.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
   skep classic index exit --name ann
+  skep classic chunklist exit --name video.mp4
   skep classic beacon exit --peer-port 6001")]
 pub(crate) struct ClassicExit {
     /// Port that was registered (`beacon`)

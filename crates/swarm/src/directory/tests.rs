@@ -323,6 +323,15 @@ fn a_page_goes_on_where_the_last_one_ended() {
 
     let common = directory.name("common").unwrap();
     assert_eq!((common.holders_len(Dialect::Index), common.holders_len(Dialect::Token)), (8, 0));
+    // Who is there in two dialects of one transfer is told of once.
+    for join in [
+        Join::token("ann", at("10.0.0.2:80"), &[offer("common", Extent::Parts(1))]),
+        Join::beacon(at("10.0.0.2:80"), &[offer("common", Extent::Unknown)]),
+    ] {
+        directory.join(&join, 0).unwrap();
+    }
+    let common = directory.name("common").unwrap();
+    assert_eq!(Dialect::ALL.map(|dialect| common.holders_len(dialect)), [1, 8, 0, 1]);
     let page = common.holders(Dialect::Index, 0, 5);
     let rest = common.holders(Dialect::Index, page.next.unwrap(), 5);
     assert_eq!((page.rows.len(), rest.rows.len(), rest.next), (5, 3, None));

@@ -224,10 +224,12 @@ impl<'d> NameView<'d> {
         self.number + 1
     }
 
-    /// How many holders can serve the clients of a dialect; a peer that registered in several dialects counts in each.
+    /// How many holders the clients of a dialect are told of. Looks at each of them.
     #[must_use]
     pub fn holders_len(&self, dialect: Dialect) -> usize {
-        self.name.shelf(dialect.transfer()).postings().len()
+        let shelf = self.name.shelf(dialect.transfer()).postings();
+        let ask = self.ask(dialect, usize::MAX);
+        (0..shelf.len()).filter(|at| self.directory.is_told(shelf, *at, &ask)).count()
     }
 
     /// Up to `rows_max` holders that can serve the clients of a dialect, from where the last page ended; 0 to begin.
@@ -235,11 +237,16 @@ impl<'d> NameView<'d> {
     #[must_use]
     pub fn holders(&self, dialect: Dialect, from: u32, rows_max: usize) -> Page<Row<'d>> {
         let shelf = self.name.shelf(dialect.transfer()).postings();
-        let ask = Ask { dialect, name: self.text(), asker: None, families: Families::Both, want: rows_max };
+        let ask = self.ask(dialect, rows_max);
         page(from, shelf.len(), rows_max, |at| {
             let at = at as usize;
             self.directory.is_told(shelf, at, &ask).then(|| self.directory.row(self.name.text(), shelf[at]))
         })
+    }
+
+    /// The question of somebody who could be told of anybody.
+    fn ask(&self, dialect: Dialect, want: usize) -> Ask<'d> {
+        Ask { dialect, name: self.text(), asker: None, families: Families::Both, want }
     }
 }
 

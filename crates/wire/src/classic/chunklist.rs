@@ -42,6 +42,11 @@ pub enum Request {
         /// The seeder's name.
         name: String,
     },
+    /// It is gone. Only Skep's own peers say so: the dialect has no such word, and its other trackers do not know it.
+    Exit {
+        /// The seeder's name.
+        name: String,
+    },
 }
 
 /// A seeder, as the tracker lists it.
@@ -89,8 +94,9 @@ pub fn decode(bytes: &[u8]) -> Result<Request, Malformed> {
         "list_seeder" => Ok(Request::ListSeeder),
         "get_chunk_list" => Ok(Request::GetChunkList { name: file_name(rest)? }),
         "heartbeat" => Ok(Request::Heartbeat { name: file_name(rest)? }),
+        "exit" => Ok(Request::Exit { name: file_name(rest)? }),
         other => {
-            let expected = "register, list_seeder, get_chunk_list or heartbeat";
+            let expected = "register, list_seeder, get_chunk_list, heartbeat or exit";
             Err(Malformed::found("the verb", other.as_bytes(), expected))
         }
     }
@@ -106,6 +112,7 @@ pub fn encode_request(request: &Request, out: &mut Vec<u8>) {
         Request::ListSeeder => "list_seeder".to_owned(),
         Request::GetChunkList { name } => format!("get_chunk_list;{name}"),
         Request::Heartbeat { name } => format!("heartbeat;{name}"),
+        Request::Exit { name } => format!("exit;{name}"),
     };
     out.extend_from_slice(text.as_bytes());
 }
@@ -282,6 +289,7 @@ mod tests {
             (register, "register; a;b; 10.0.0.5; 6001; 4096"),
             (Request::ListSeeder, "list_seeder"),
             (Request::GetChunkList { name: "a;b".into() }, "get_chunk_list;a;b"),
+            (Request::Exit { name: "a;b".into() }, "exit;a;b"),
             (Request::Heartbeat { name: "a;b".into() }, "heartbeat;a;b"),
         ] {
             let mut out = Vec::new();
@@ -393,7 +401,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told() {
         for (bytes, expected) in [
-            ("hello; you", "the verb `hello` is not register, list_seeder, get_chunk_list or heartbeat"),
+            (
+                "hello; you",
+                "the verb `hello` is not register, list_seeder, get_chunk_list, heartbeat or exit",
+            ),
             ("heartbeat", "the file name `` has no characters"),
             ("get_chunk_list;../a", "the file name `../a` is a path: give the name of a file alone"),
             ("heartbeat;a\0", r"the file name `a\0` has control characters"),

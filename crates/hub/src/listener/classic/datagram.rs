@@ -82,6 +82,7 @@ impl Datagrams {
                 }
                 Ok(chunklist::Request::GetChunkList { name }) => lists.asked(source, from.port(), name),
                 Ok(chunklist::Request::Heartbeat { name }) => self.registrar.seeder_beats(&name, source),
+                Ok(chunklist::Request::Exit { name }) => self.registrar.seeder_leaves(&name, source),
                 Err(fault) => self.malformed(Dialect::Chunklist, from, &fault),
             }
         }

@@ -10,6 +10,9 @@ use crate::env::Env;
 use crate::exit::{Failure, Outcome};
 use crate::format::plain;
 
+/// Stated where a port must be, and it does not matter which.
+const SOME_PORT: Port = Port::new(1).expect("not 0");
+
 /// A client of a tracker, whatever its dialect.
 pub(super) enum Client {
     Token(token::Client),
@@ -122,19 +125,17 @@ impl Client {
             )),
             Self::Index(client) => failing(client.keep_alive().await),
             Self::Chunklist { client, name: Some(name) } => failing(client.heartbeat(name).await),
-            Self::Chunklist { name: None, .. } => {
-                Err(Failure::Misuse("which seeder? --name NAME says it".to_owned()))
-            }
+            Self::Chunklist { name: None, .. } => Err(nameless()),
             Self::Beacon(client) => failing(client.heartbeat(known(port)?).await),
         }
     }
 
     /// Takes back all that is offered.
     pub(super) async fn exit(&mut self, port: Option<Port>) -> Outcome {
-        let unsaid = "says goodbye; a peer that is gone is forgotten after a while";
         match self {
-            Self::Token(_) => Err(no_words(DialectArg::Token, unsaid)),
-            Self::Chunklist { .. } => Err(no_words(DialectArg::Chunklist, unsaid)),
+            Self::Token(client) => failing(client.exit(port.unwrap_or(SOME_PORT)).await),
+            Self::Chunklist { client, name: Some(name) } => failing(client.exit(name).await),
+            Self::Chunklist { name: None, .. } => Err(nameless()),
             Self::Index(client) => failing(client.exit().await),
             Self::Beacon(client) => failing(client.exit(known(port)?).await),
         }
@@ -144,6 +145,10 @@ impl Client {
 /// What a tracker or a peer did wrong, as a failure of the command; its words are made safe for a terminal.
 pub(super) fn failing<T>(done: Result<T, Error>) -> Result<T, Failure> {
     done.map_err(|error| Failure::Failed(plain(&error.to_string()).into_owned()))
+}
+
+fn nameless() -> Failure {
+    Failure::Misuse("which seeder? --name NAME says it".to_owned())
 }
 
 fn known(port: Option<Port>) -> Result<Port, Failure> {

@@ -180,12 +180,15 @@ impl Registration<'_> {
         }
     }
 
-    /// Says goodbye, where that can be said.
+    /// Says goodbye.
     async fn leave(&mut self) {
         // It goes in any case.
         let _ = match &mut self.client {
-            Client::Token(_) | Client::Chunklist { .. } => Ok(()),
+            Client::Token(client) => client.exit(self.port).await,
             Client::Index(client) => client.exit().await,
+            Client::Chunklist { client, name } => {
+                client.exit(name.as_ref().unwrap_or(&self.files[0].name)).await
+            }
             Client::Beacon(client) => client.exit(self.port).await,
         };
     }

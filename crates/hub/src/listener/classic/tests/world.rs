@@ -227,9 +227,19 @@ impl World for Sockets {
 
     fn leave(&mut self, peer: Peer) -> bool {
         match self.dialect {
-            Dialect::Token | Dialect::Chunklist => return false,
+            // A registration says all that is offered.
+            Dialect::Token => {
+                let reply = self.ask_token(peer, json!({"type": "REGISTER", "port": 1, "files": {}}));
+                assert_eq!(reply, json!({"status": "REGISTERED"}));
+            }
             Dialect::Index => {
                 assert_eq!(self.ask_index(peer, json!({"command": "exit"})), json!({"status": "ok"}));
+            }
+            Dialect::Chunklist => {
+                for (_, name) in self.seeds.iter().filter(|(seeder, _)| *seeder == peer) {
+                    self.trackers.send(Dialect::Chunklist, host(peer), &format!("exit;{name}"));
+                }
+                self.fence();
             }
             Dialect::Beacon => {
                 self.open(peer);
