@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use lab::hub::{ADMIN_TOKEN, Setup};
+use lab::hub::{ADMIN_TOKEN, Hub, Setup};
 
 /// The torrent that the examples are about: a folder of this name, with these files.
 const FOLDER: &str = "dataset";
@@ -27,7 +27,9 @@ fn every_example_gives_what_it_says() {
     let folder = tempfile::tempdir().unwrap();
     make_torrent(folder.path());
     let state = tempfile::tempdir().unwrap();
-    let hub = Setup::new(env!("CARGO_BIN_EXE_skep")).start(state.path());
+    let config = "[classic.index]\nlisten = [\"127.0.0.1:0\"]\nttl_secs = 3600\n";
+    let hub = Setup::new(env!("CARGO_BIN_EXE_skep")).config(config).start(state.path());
+    offer(&hub, folder.path());
     let port = hub.http().port();
     let document =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/api.md")).unwrap();
@@ -80,6 +82,21 @@ fn make_torrent(folder: &Path) {
     let made = made.unwrap();
     assert!(made.status.success(), "{made:?}");
     assert!(String::from_utf8_lossy(&made.stdout).contains(HASH), "{made:?}");
+}
+
+/// Offers two files in `index`, as somebody else's peer would.
+fn offer(hub: &Hub, folder: &Path) {
+    for name in ["video.mp4", "notes.txt"] {
+        fs::write(folder.join(name), "1234").unwrap();
+    }
+    let tracker = hub.classic("index").to_string();
+    let registered = Command::new(env!("CARGO_BIN_EXE_skep"))
+        .args(["classic", "index", "register", "video.mp4", "notes.txt", "--once", "--peer-port", "6001"])
+        .args(["--name", "ann", "--tracker", &tracker])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(registered.status.success(), "{registered:?}");
 }
 
 /// The commands in fenced blocks that ask the hub, with the lines that should come back.

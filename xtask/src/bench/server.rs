@@ -1,6 +1,7 @@
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,15 @@ pub(super) struct Server {
     _files: tempfile::TempDir,
 }
 
+/// By what a server is seen to be ready.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Sign {
+    /// It answers.
+    Answer(SocketAddr, Transport),
+    /// It writes that it is `ready`.
+    Word,
+}
+
 /// How a server can be seen to answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Transport {
@@ -31,13 +41,8 @@ pub(super) enum Transport {
 }
 
 impl Server {
-    /// Starts `command` on the servers' core, and waits until it answers at `address`.
-    pub(super) fn start(
-        mut command: Command,
-        files: tempfile::TempDir,
-        address: SocketAddr,
-        transport: Transport,
-    ) -> Result<Self, String> {
+    /// Starts `command` on the servers' core, and waits for the sign that it is ready.
+    pub(super) fn start(mut command: Command, files: tempfile::TempDir, sign: Sign) -> Result<Self, String> {
         let log = files.path().join("log");
         let out =
             fs::File::create(&log).map_err(|error| format!("cannot make {}: {error}", log.display()))?;
@@ -46,7 +51,7 @@ impl Server {
         let child = spawn_on(SERVER_CPU, &mut command)?;
         let mut server = Self { child, _files: files };
         let until = Instant::now() + START_MAX;
-        while !answers(address, transport) {
+        while !is_ready(sign, &log) {
             let ended = server.child.try_wait().map_err(|error| error.to_string())?;
             if ended.is_some() || Instant::now() > until {
                 let said = fs::read_to_string(&log).unwrap_or_default();
@@ -78,15 +83,20 @@ impl Drop for Server {
     }
 }
 
+/// Has the calling thread run on one core only.
+pub(super) fn run_on(cpu: usize) -> Result<(), String> {
+    let mut only = CpuSet::new();
+    only.set(cpu);
+    sched_setaffinity(None, &only)
+        .map_err(|error| format!("cannot run on core {cpu}: {error}; two cores are needed"))
+}
+
 /// Starts a program that runs on one core only, with all its threads.
 pub(super) fn spawn_on(cpu: usize, command: &mut Command) -> Result<Child, String> {
     // A child inherits what its parent's thread may run on.
     let before =
         sched_getaffinity(None).map_err(|error| format!("cannot read the allowed cores: {error}"))?;
-    let mut only = CpuSet::new();
-    only.set(cpu);
-    sched_setaffinity(None, &only)
-        .map_err(|error| format!("cannot run on core {cpu}: {error}; two cores are needed"))?;
+    run_on(cpu)?;
     let child = command.spawn().map_err(|error| format!("cannot start {:?}: {error}", command.get_program()));
     sched_setaffinity(None, &before).map_err(|error| format!("cannot restore the allowed cores: {error}"))?;
     child
@@ -102,17 +112,18 @@ pub(super) fn free_port(ip: IpAddr) -> Result<SocketAddr, String> {
     found().map_err(|error| format!("no free port at {ip}: {error}"))
 }
 
-fn answers(address: SocketAddr, transport: Transport) -> bool {
-    match transport {
-        Transport::Udp => answers_udp(address).unwrap_or(false),
-        Transport::Http => {
-            let connected = TcpStream::connect_timeout(&address, ASK_EVERY).is_ok();
-            if !connected {
-                std::thread::sleep(ASK_EVERY);
-            }
-            connected
-        }
+/// Looks for the sign, for a moment.
+fn is_ready(sign: Sign, log: &Path) -> bool {
+    let is_ready = match sign {
+        // It waits for its answer.
+        Sign::Answer(address, Transport::Udp) => return answers_udp(address).unwrap_or(false),
+        Sign::Answer(address, Transport::Http) => TcpStream::connect_timeout(&address, ASK_EVERY).is_ok(),
+        Sign::Word => fs::read_to_string(log).is_ok_and(|said| said.contains("ready")),
+    };
+    if !is_ready {
+        std::thread::sleep(ASK_EVERY);
     }
+    is_ready
 }
 
 fn answers_udp(address: SocketAddr) -> io::Result<bool> {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::load::Population;
-use super::server::{Server, Transport, free_port};
+use super::server::{Server, Sign, Transport, free_port};
 use super::tools::Tools;
 
 /// A server that can be measured.
@@ -88,7 +88,7 @@ impl Kind {
                 command
             }
         };
-        let server = Server::start(command, files, address, purpose.transport)?;
+        let server = Server::start(command, files, Sign::Answer(address, purpose.transport))?;
         let url = match purpose.transport {
             Transport::Udp => format!("udp://{address}"),
             Transport::Http => format!("http://{address}/announce"),

@@ -1,6 +1,6 @@
 """A tracker of the `beacon` dialect as people write it: JSON over UDP.
 
-Usage: beacon_tracker.py ADDRESS PORT
+Usage: beacon_tracker.py ADDRESS PORT [SECONDS]
 """
 
 import json
@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 
-SILENT_MAX = 30
+SILENT_MAX = float(sys.argv[3]) if len(sys.argv) > 3 else 30
 
 tracker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 tracker.bind((sys.argv[1], int(sys.argv[2])))
@@ -17,7 +17,8 @@ files = {}  # name -> set of (ip, port)
 heard = {}  # (ip, port) -> when
 swept = time.time()
 while True:
-    data, (ip, _) = tracker.recvfrom(65536)
+    data, sender = tracker.recvfrom(65536)
+    ip = sender[0]
     message = json.loads(data)
     now = time.time()
     if now > swept + 1:
@@ -38,4 +39,8 @@ while True:
         for holders in files.values():
             holders.discard(peer)
     elif message["action"] == "REQUEST":
-        tracker.sendto(json.dumps([list(one) for one in files.get(message["filename"], ())]).encode(), (ip, _))
+        holders = [list(one) for one in files.get(message["filename"], ())]
+        try:
+            tracker.sendto(json.dumps(holders).encode(), sender)
+        except OSError:
+            tracker.sendto(json.dumps(holders[:500]).encode(), sender)

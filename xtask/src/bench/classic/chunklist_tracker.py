@@ -1,13 +1,13 @@
 """A tracker of the `chunklist` dialect as people write it: text over UDP. The lists themselves are not kept.
 
-Usage: chunklist_tracker.py ADDRESS PORT
+Usage: chunklist_tracker.py ADDRESS PORT [SECONDS]
 """
 
 import socket
 import sys
 import time
 
-SILENT_MAX = 30
+SILENT_MAX = float(sys.argv[3]) if len(sys.argv) > 3 else 30
 
 port = int(sys.argv[2])
 tracker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

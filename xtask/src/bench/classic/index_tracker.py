@@ -1,6 +1,6 @@
 """A tracker of the `index` dialect as people write it: JSON lines over TCP, a thread a connection.
 
-Usage: index_tracker.py ADDRESS PORT
+Usage: index_tracker.py ADDRESS PORT [SECONDS]
 """
 
 import json
@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 
-SILENT_MAX = 15
+SILENT_MAX = float(sys.argv[3]) if len(sys.argv) > 3 else 15
 
 lock = threading.Lock()
 peers = {}  # user name -> [ip, port, {name: size}, last heard]

@@ -1,6 +1,8 @@
 """A tracker of the `token` dialect as people write it: JSON over TCP, a thread a connection, one request each.
 
-Usage: token_tracker.py ADDRESS PORT
+Usage: token_tracker.py ADDRESS PORT [SECONDS]
+
+Nobody is ever forgotten.
 """
 
 import json
