@@ -1,7 +1,9 @@
-//! Trackers of the classic dialects as people write them, in Python.
+//! Trackers of the classic dialects as people write them, in Python; and a peer.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
+use std::thread;
 
 use crate::lan::Host;
 use crate::program::Program;
@@ -33,4 +35,28 @@ pub fn original(dialect: &str) -> Option<(Program, SocketAddr)> {
         });
         is_ready.then_some((program, address))
     }))
+}
+
+/// Another address of this machine than everybody else's: peers of one address are told apart by their ports alone.
+const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+/// A peer of `beacon` that gives one file away for as long as the test runs, and is known to the tracker.
+///
+/// # Panics
+/// If there is no socket to be had.
+pub fn beacon_peer(tracker: SocketAddr, name: &str, content: Vec<u8>) -> SocketAddr {
+    let listener = TcpListener::bind((ELSEWHERE, 0)).expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            // Who only looks whether somebody is here asks for nothing.
+            if matches!(stream.read(&mut [0; 1024]), Ok(1..)) {
+                let _ = content.chunks(1024).try_for_each(|chunk| stream.write_all(chunk));
+            }
+        }
+    });
+    let register = format!(r#"{{"action":"REGISTER","filename":"{name}","port":{}}}"#, address.port());
+    let socket = UdpSocket::bind((ELSEWHERE, 0)).expect("a socket");
+    socket.send_to(register.as_bytes(), tracker).expect("a way to the tracker");
+    address
 }

@@ -14,6 +14,7 @@ pub mod machine;
 pub mod program;
 pub mod small_disk;
 pub mod stranger;
+pub mod terminal;
 pub mod torrent;
 pub mod tracker;
 pub mod transmission;

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use crate::lan::Host;
 use crate::program::Program;
+use crate::terminal::{self, Terminal};
 use crate::wait::{self, SOON};
 
 /// A host with a home folder, where commands are typed. Nothing but that folder is written to.
@@ -62,13 +63,31 @@ impl Machine {
     /// Starts a command.
     #[must_use]
     pub fn start(&self, arguments: &[&str]) -> Program {
-        let mut command = command(&self.host, &self.skep);
+        let mut command = self.at_home(&self.skep);
+        command.args(arguments);
+        Program::start(&format!("skep {}", arguments.join(" ")), command)
+    }
+
+    /// Starts a command at a terminal.
+    ///
+    /// # Panics
+    /// If there is no terminal to be had, or the program cannot be started.
+    #[must_use]
+    pub fn at_terminal(&self, arguments: &[&str]) -> Terminal {
+        let [session, flag] = terminal::SESSION;
+        let mut command = self.at_home(Path::new(session));
+        command.arg(flag).arg(&self.skep).args(arguments);
+        Terminal::start(command)
+    }
+
+    fn at_home(&self, program: &Path) -> Command {
+        let mut command = command(&self.host, program);
         let home = self.home.path();
-        command.args(arguments).current_dir(home).env("HOME", home);
+        command.current_dir(home).env("HOME", home);
         for folder in ["XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"] {
             command.env_remove(folder);
         }
-        Program::start(&format!("skep {}", arguments.join(" ")), command)
+        command
     }
 
     /// Starts a command that shares, and waits for its ready file.
@@ -146,9 +165,9 @@ impl Ran {
     }
 }
 
-/// `skep` on `host`, without the settings of whoever runs the tests.
-pub(crate) fn command(host: &Host, skep: &Path) -> Command {
-    let mut command = host.command(skep);
+/// A program on `host`, `skep` for the most part, without the settings of whoever runs the tests.
+pub(crate) fn command(host: &Host, program: &Path) -> Command {
+    let mut command = host.command(program);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SKEP_")) {
         command.env_remove(name);
     }

@@ -215,17 +215,20 @@ impl Client {
         }
     }
 
-    /// A page of the names that are offered in the classic dialects. A page may be empty though there are more.
+    /// A page of the names that are offered in the classic dialects, or of those that have all of `words`. A page may be
+    /// empty though there are more.
     ///
     /// # Errors
     /// See [`ClientError`].
     pub(crate) async fn directory(
         &self,
+        words: Option<&str>,
         limit: usize,
         cursor: Option<&str>,
     ) -> Result<Directory, ClientError> {
         let limit = limit.to_string();
         let mut query = vec![("limit", limit.as_str())];
+        query.extend(words.map(|words| ("query", words)));
         query.extend(cursor.map(|cursor| ("cursor", cursor)));
         let page: Directory = self.get("api/v1/directory", &query).await?;
         match &page.next {

@@ -37,9 +37,11 @@ pub struct Env {
     pub verbosity: i8,
 }
 
-/// What standard output and standard error are connected to.
+/// What standard input, output and error are connected to.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Terminal {
+    /// Whether a person can type.
+    pub stdin: bool,
     /// Whether results go to a terminal.
     pub stdout: bool,
     /// Whether progress and errors go to a terminal.

@@ -38,6 +38,7 @@ fn env() -> Env {
     let mut env =
         Env::new(io::stdout(), io::stderr(), std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")));
     env.terminal = Terminal {
+        stdin: io::stdin().is_terminal(),
         stdout: io::stdout().is_terminal(),
         stderr: io::stderr().is_terminal(),
         width: terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)),

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
-use lab::classic::original;
+use lab::classic::{beacon_peer, original};
 use lab::hub::{Hub, Setup};
 use lab::lan::Host;
 use lab::machine::Machine;
@@ -281,6 +281,48 @@ fn a_peer_is_known_in_every_dialect_for_as_long_as_it_runs() {
     peer.signal(Signal::INT);
     assert!(peer.wait(PATIENCE).success());
     assert_eq!(directory(&hub), json!({}), "it is forgotten at once");
+}
+
+#[test]
+fn what_only_classic_peers_have_is_got_and_from_then_on_verified() {
+    let (hub, _state) = hub();
+    let address = hub.http().to_string();
+    let content = lab::torrent::content(9, 700_000);
+    beacon_peer(hub.classic("beacon"), "video.mp4", content.clone());
+    wait::until("the peer to be known", SOON, || (directory(&hub) != json!({})).then_some(()));
+    let in_catalogue = || hub.get("/api/v1/torrents").json()["torrents"].as_array().unwrap().len();
+
+    // Whoever does not share it does not put it there.
+    for refrain in [&["--no-seed"][..], &["--no-publish", "--no-seed"]] {
+        let machine = machine();
+        let ran = machine.run(&[&["get", "video.mp4", "-t", &address], refrain].concat(), PATIENCE);
+        ran.went_well();
+        assert!(ran.stderr.contains("not verified"), "{}", ran.stderr);
+        assert!(std::fs::read(machine.home().join("video.mp4")).unwrap() == content);
+        assert_eq!(in_catalogue(), 0, "{refrain:?}");
+    }
+
+    let first = machine();
+    let mut sharing = first.start(&["get", "video.mp4", "-t", &address]);
+    wait::until("the file to be shared", PATIENCE, || {
+        sharing.stderr().contains("sharing until Ctrl-C").then_some(())
+    });
+    let said = sharing.stderr();
+    assert!(said.contains("not verified") && said.contains("now in the catalogue"), "{said}");
+    assert_eq!(in_catalogue(), 1);
+    let second = machine();
+    let ran = second.run(&["get", "video.mp4", "-t", &address, "--no-seed", "--json"], PATIENCE);
+    ran.went_well();
+    assert!(!ran.stderr.contains("not verified"), "{}", ran.stderr);
+    let told: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&told["name"], &told["size"]), (&json!("video.mp4"), &json!(700_000)));
+    assert!(std::fs::read(second.home().join("video.mp4")).unwrap() == content);
+    sharing.signal(Signal::INT);
+    assert!(sharing.wait(PATIENCE).success());
+
+    let ran = machine().run(&["get", "nothing.mp4", "-t", &address, "--no-seed"], PATIENCE);
+    assert_eq!(ran.code, Some(1));
+    ran.failed_with(&["\"nothing.mp4\"", "no classic peer offers it"]);
 }
 
 #[test]

@@ -164,7 +164,8 @@ pub(crate) struct Get {
     #[arg(long)]
     pub(crate) no_publish: bool,
 
-    /// Exit as soon as everything is there
+    /// Exit as soon as everything is there. Nothing that came from classic peers is put into the catalogue then: nobody
+    /// would share it
     #[arg(long, conflicts_with_all = ["seed_for", "seed_ratio"])]
     pub(crate) no_seed: bool,
 
@@ -200,8 +201,9 @@ pub(crate) struct Get {
 /// Share a folder for as long as this runs, and fetch into it on request
 ///
 /// Each file and each folder at its top is a torrent of its own in the hub's catalogue. What comes, changes or goes is
-/// noticed; what is still being written is waited for. Programs on this machine fetch into it, pause and stop through
-/// a local API.
+/// noticed; what is still being written is waited for. In a terminal there is a menu: search and download, who has a
+/// file, what is coming, what is shared, seed another file. Elsewhere it logs. Programs on this machine fetch into it,
+/// pause and stop through a local API.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
@@ -209,7 +211,7 @@ Examples:
   skep peer --dir ~/shared --limit-up 20M --ready-file peer.json
 
 Exit codes:
-  0  it shared until Ctrl-C, or until it was told to stop by its API
+  0  it shared until Ctrl-C, or until it was told to stop by its menu or its API
   1  it could not go on
   2  the folder is another peer's, or it, the state directory or a port cannot be used;
      nothing was done")]
@@ -225,6 +227,10 @@ pub(crate) struct Peer {
     /// Offer downloads from `beacon` peers there under their own names, and not as `[download]NAME`
     #[arg(long)]
     pub(crate) plain_names: bool,
+
+    /// Show no menu, but the log, in a terminal too
+    #[arg(long)]
+    pub(crate) no_menu: bool,
 
     /// Address and port of the API, on loopback; port 0 is any free port
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]

@@ -20,7 +20,7 @@ pub(super) async fn run(args: &ListArgs, env: &mut Env) -> Outcome {
     let mut cursor: Option<String> = None;
     let mut printed = 0;
     loop {
-        let page = client.directory(left.min(PAGE_TORRENTS), cursor.as_deref()).await?;
+        let page = client.directory(None, left.min(PAGE_TORRENTS), cursor.as_deref()).await?;
         for name in page.names.iter().take(left) {
             print(name, args.json, printed == 0, env)?;
             printed += 1;

@@ -44,7 +44,7 @@ pub(super) async fn run(args: &Get, env: &mut Env) -> Outcome {
                 found.push((what, *one));
             }
             Meant::Classic(ways) => {
-                let publish = (!args.no_publish).then(|| tracker.client()).flatten();
+                let publish = (!args.no_publish && !args.no_seed).then(|| tracker.client()).flatten();
                 let announce = if publish.is_some() { tracker.announce_urls().await } else { Vec::new() };
                 let fetch =
                     classic::Fetch { folder: &folder, state_dir: state_dir.clone(), publish, announce };

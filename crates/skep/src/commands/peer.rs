@@ -2,7 +2,9 @@
 
 mod catalogue;
 mod classics;
+mod desk;
 mod fetches;
+mod menu;
 mod offers;
 mod records;
 
@@ -27,10 +29,12 @@ use crate::cli;
 use crate::env::Env;
 use crate::exit::{Failure, Outcome};
 use crate::format::plain;
-use crate::logs;
+use crate::logs::{self, Remarks};
 use crate::settings::{Flags, Settings};
 use catalogue::Catalogue;
 use classics::Classics;
+use desk::PeerDesk;
+use menu::terminal::Screen;
 use records::Records;
 
 /// Entries that are hashed at a time: so many long ones do not keep a short one waiting.
@@ -68,7 +72,13 @@ pub(super) async fn run(args: &cli::Peer, env: &mut Env) -> Outcome {
         ..Flags::default()
     };
     let settings = Settings::load(env, &flags)?;
-    logs::start(&settings.hub.log, env)?;
+    let has_menu = env.terminal.stdin && env.terminal.stdout && env.terminal.stderr && !args.no_menu;
+    let remarks = if has_menu {
+        logs::start_aside()
+    } else {
+        logs::start(&settings.hub.log, env)?;
+        Remarks::default()
+    };
     let tracker = Tracker::new(&settings)?;
     let mut stop =
         env.stop.listen().map_err(|error| Failure::Failed(format!("cannot wait for signals: {error}")))?;
@@ -103,6 +113,8 @@ pub(super) async fn run(args: &cli::Peer, env: &mut Env) -> Outcome {
         .map_err(|error| Failure::Misuse(format!("cannot serve the API at {}: {error}", args.api)))?;
     // It shares on where nobody reads what it prints.
     let _ = tell(&folder, &settings, &api, env);
+    let (close, mut closed) = mpsc::channel::<()>(1);
+    let (cwd, has_colors) = (env.cwd.clone(), env.colors_stdout());
 
     let work = async {
         let announce = tracker.announce_urls().await;
@@ -130,6 +142,17 @@ pub(super) async fn run(args: &cli::Peer, env: &mut Env) -> Outcome {
         tasks.spawn(peer.clone().attend_all());
         tasks.spawn(peer.clone().fetch_all(fetches));
         tasks.spawn(peer.clone().remove_all(removals));
+        if has_menu {
+            let desk = PeerDesk::new(peer.clone(), cwd, remarks);
+            // A person may never answer, so nobody waits for this thread: it ends with the process at the latest.
+            std::thread::Builder::new()
+                .name("menu".to_owned())
+                .spawn(move || {
+                    menu::run(&desk, &mut Screen::new(has_colors));
+                    drop(close);
+                })
+                .map_err(Failure::failed)?;
+        }
         peer.ready().await;
         tracing::info!("everything in the folder is shared");
         let ready = args.ready_file.as_ref();
@@ -145,7 +168,11 @@ pub(super) async fn run(args: &cli::Peer, env: &mut Env) -> Outcome {
         outcome = work => outcome,
         () = stop.next() => Ok(()),
         Some(()) = shutdowns.recv() => Ok(()),
+        None = closed.recv(), if has_menu => Ok(()),
     };
+    if has_menu {
+        menu::terminal::restore();
+    }
     tracing::info!("stopping");
     let leaving = async {
         if let Some(presence) = &classics.presence {

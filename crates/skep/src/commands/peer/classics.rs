@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use peer::classic::chunklist::Seeder;
 use peer::classic::directory::{Directory, Found};
 use peer::classic::fetch::{Fetched, Order, Progress};
 use peer::classic::{DOWNLOAD_PREFIX, Dialect, Item, Presence, Stock};
@@ -97,20 +96,15 @@ impl Peer {
 
 /// What a person at a terminal can ask of a peer, as far as it is about the classic dialects: who has a file, what
 /// there is, what is given away and what is coming, and to fetch a file by its name.
-#[expect(dead_code, reason = "the terminal's menu is built on it")]
 impl Peer {
     /// Asks all dialects that the hub serves who has the file of exactly that name, and how it can be got.
     pub(super) async fn who_has(&self, name: &str) -> Found {
         self.directory().look_up(name).await
     }
 
-    /// What seeders offer in `chunklist` whose names contain `text`, whatever its case. The other dialects list nothing.
-    pub(super) async fn listed(&self, text: &str) -> Result<Vec<Seeder>, String> {
-        let text = text.to_lowercase();
-        let mut all =
-            self.directory().list().await.map_err(|error| plain(&error.to_string()).into_owned())?;
-        all.retain(|seeder| seeder.name.to_lowercase().contains(&text));
-        Ok(all)
+    /// The dialects that the hub serves, by name.
+    pub(super) fn classic_dialects(&self) -> Vec<&'static str> {
+        self.classics.trackers.lock().iter().map(|(dialect, _)| dialect.name()).collect()
     }
 
     /// Fetches the file of that name from classic peers into the folder, and offers it at once. `progress` must not wait.

@@ -148,7 +148,8 @@ impl Peer {
         let _ = tokio::task::spawn_blocking(move || peer.records.keep(record)).await;
     }
 
-    async fn fetch(self: &Arc<Self>, wish: Wish) -> Result<(InfoHash, bool), Problem> {
+    /// Begins to fetch what is wished for, unless it is here or coming; which torrent it is, and whether it has begun.
+    pub(super) async fn fetch(self: &Arc<Self>, wish: Wish) -> Result<(InfoHash, bool), Problem> {
         let found = self.find(wish).await.map_err(|failure| match failure {
             Failure::Misuse(why) => Problem::bad_request(why),
             other => Problem::not_found(other.message().unwrap_or_default()),
