@@ -2,7 +2,7 @@
 //! a request.
 //!
 //! Listeners bring decoded requests and the address they came from, and take replies back. Whatever a request says of
-//! its sender's address, entries are made and touched for the address that it came from; [`tokens`] say who is who
+//! its sender's address, entries are made and touched for the address that it came from; `tokens` say who is who
 //! behind one, where the dialect has them. Nothing here waits.
 
 mod beacon;

@@ -4,7 +4,7 @@
 //! the router. Nothing here is waited for by an announce.
 //!
 //! The rooms: [`problem`] is every refusal; [`admin`] the token; `guard` what holds for all requests; `links` the
-//! hub's own addresses; `addition` the way into the catalogue, limited by [`Throttle`] and `body`; then a room for
+//! hub's own addresses; `addition` the way into the catalogue, limited by `Throttle` and `body`; then a room for
 //! each group of calls.
 
 mod addition;

@@ -1,6 +1,6 @@
 //! TLS: handshakes with a bound on their number and time, by a certificate that may change while connections go on.
 //!
-//! [`material`] reads what is in the files; [`self_signed`] makes a certificate where there is none.
+//! `material` reads what is in the files; `self_signed` makes a certificate where there is none.
 
 mod material;
 mod self_signed;
