@@ -278,6 +278,16 @@ fn a_peer_is_known_in_every_dialect_for_as_long_as_it_runs() {
     for dialect in ["token", "index", "chunklist", "beacon"] {
         fetch(dialect, hub.classic(dialect), "video.mp4", &content, dialect == "chunklist");
     }
+    // Its port gives the chunks of one file, so that one alone is offered in `chunklist`: the newest.
+    std::fs::write(shared.join("notes.txt"), "notes").unwrap();
+    let (old, new) = (json!({"token": 1, "index": 1, "beacon": 1}), everywhere);
+    wait::until("the other file to be known", PATIENCE, || {
+        (directory(&hub) == json!({ "video.mp4": old, "notes.txt": new })).then_some(())
+    });
+    std::fs::remove_file(shared.join("notes.txt")).unwrap();
+    wait::until("the first file to be known again", PATIENCE, || {
+        (directory(&hub) == json!({ "video.mp4": new })).then_some(())
+    });
     peer.signal(Signal::INT);
     assert!(peer.wait(PATIENCE).success());
     assert_eq!(directory(&hub), json!({}), "it is forgotten at once");

@@ -202,11 +202,18 @@ impl Member {
         Ok(())
     }
 
-    /// Tells the tracker of the one file whose chunks are given away.
+    /// Tells the tracker of the one file whose chunks are given away, and takes back the one before: whoever asked for
+    /// its chunks would be given those of the other.
     async fn register_chunks(&mut self) -> Result<(), Error> {
         let Client::Chunklist(client) = &self.client else { return Ok(()) };
+        let item = self.stock.chunked_item();
+        for name in &self.told {
+            if item.as_ref().is_none_or(|item| item.name != *name) {
+                client.exit(name).await?;
+            }
+        }
         self.told.clear();
-        let Some(item) = self.stock.chunked_item() else { return Ok(()) };
+        let Some(item) = item else { return Ok(()) };
         if self.chunks.as_ref().is_none_or(|(number, _)| *number != item.number) {
             let (stock, name) = (self.stock.clone(), item.name.clone());
             let hashing = spawn_blocking(move || chunklist::hash_chunks(&mut stock.open(&name)?));
