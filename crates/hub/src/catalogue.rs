@@ -1,14 +1,9 @@
-//! The catalogue: which torrents the hub has heard of by name, for whoever may not wait on a disk.
+//! The catalogue: which torrents the hub has heard of by name, in the [store](crate::durable).
 //!
-//! Writes go through a bounded queue to one thread, which puts all that waits into one transaction: many additions in
-//! flight share one sync of the disk, and each is answered after it. Reads run on a few connections of their own and
-//! never wait for the writer. The announce path touches [`Catalogue::completed`] alone, which never waits for
-//! anything.
+//! The announce path touches [`Catalogue::completed`] alone, which never waits for anything.
 
 mod export;
 mod limits;
-mod readers;
-mod writer;
 
 #[cfg(test)]
 mod tests;
@@ -21,9 +16,8 @@ use swarm::InfoHash;
 
 pub use self::export::{Export, export};
 pub use self::limits::{Limits, TooLarge};
-use self::readers::Readers;
-use self::writer::Writer;
-use crate::store::{Addition, Change, Effect, Select, Store, Words, sqlite::Sqlite};
+use crate::durable::{Durable, Room};
+use crate::store::{Addition, Change, Effect, Select, Words};
 pub use crate::store::{BadCursor, Fault, NewTorrent, OpenError, Outcome, Page, Torrent, TorrentFile};
 
 /// The most torrents that one page of a listing has, whatever is asked for.
@@ -46,8 +40,7 @@ pub struct Catalogue {
 }
 
 struct Inner {
-    writer: Writer,
-    readers: Readers,
+    durable: Durable,
     limits: Limits,
     clock: Clock,
 }
@@ -105,8 +98,8 @@ pub enum ListError {
 }
 
 impl Catalogue {
-    /// Opens the catalogue in `state_dir`, with the standard [`Limits`], and tells how often each torrent of it was
-    /// completed. Reads the whole database to check it; blocking.
+    /// Opens the store in `state_dir`, and the catalogue in it with the standard [`Limits`], and tells how often each
+    /// torrent of it was completed. Reads the whole database to check it; blocking.
     pub fn open(state_dir: &Path) -> Result<(Self, Vec<(InfoHash, u32)>), OpenError> {
         Self::open_with(state_dir, Limits::default(), now_unix)
     }
@@ -117,29 +110,25 @@ impl Catalogue {
         limits: Limits,
         clock: Clock,
     ) -> Result<(Self, Vec<(InfoHash, u32)>), OpenError> {
-        let store = Sqlite::open(state_dir)?;
+        let durable = Durable::open(state_dir, limits.queue_bytes_max)?;
         let unusable =
             |fault: Fault| OpenError::new(state_dir, fault.to_string(), "see that the disk can be read");
-        let completed = store.completed().map_err(unusable)?;
+        let completed = durable.read_here(|store| store.completed()).map_err(unusable)?;
         let completed = completed
             .into_iter()
             .map(|(hash, count)| (hash, u32::try_from(count).unwrap_or(u32::MAX)))
             .collect();
-        let state_dir = state_dir.to_owned();
-        let reader = move || Ok(Box::new(Sqlite::open_reader(&state_dir)?) as Box<dyn Store>);
-        Ok((Self::over(Box::new(store), Box::new(reader), limits, clock)?, completed))
+        Ok((Self::over(durable, limits, clock), completed))
     }
 
-    /// A catalogue over any store; `reader` opens it once more for reading.
-    fn over(
-        store: Box<dyn Store>,
-        reader: readers::Opener,
-        limits: Limits,
-        clock: Clock,
-    ) -> Result<Self, OpenError> {
-        let readers = Readers::new(reader)?;
-        let writer = Writer::start(store, limits.queue_bytes_max);
-        Ok(Self { inner: Arc::new(Inner { writer, readers, limits, clock }) })
+    fn over(durable: Durable, limits: Limits, clock: Clock) -> Self {
+        Self { inner: Arc::new(Inner { durable, limits, clock }) }
+    }
+
+    /// The store that it is in, with whatever else is.
+    #[must_use]
+    pub fn durable(&self) -> &Durable {
+        &self.inner.durable
     }
 
     /// Adds a torrent, or what is told of it to what is known. It is on disk, synced, when this returns.
@@ -148,7 +137,7 @@ impl Catalogue {
     /// the first stays (see `store::merge`).
     pub async fn add(&self, torrent: NewTorrent) -> Result<Added, AddError> {
         let bytes = self.inner.limits.check(&torrent)?;
-        let room = self.inner.writer.room_now(bytes).ok_or(AddError::Busy)?;
+        let room = self.inner.durable.room_now(bytes).ok_or(AddError::Busy)?;
         self.write(torrent, 0, self.inner.limits.torrents_per_address, room).await
     }
 
@@ -156,7 +145,7 @@ impl Catalogue {
     /// the same import twice is one. Waits while the queue is full; what one address may add does not count.
     pub async fn import(&self, torrent: NewTorrent, completed: u64) -> Result<Added, AddError> {
         let bytes = self.inner.limits.check(&torrent)?;
-        let room = self.inner.writer.room(bytes).await?;
+        let room = self.inner.durable.room(bytes).await?;
         self.write(torrent, completed, None, room).await
     }
 
@@ -165,10 +154,10 @@ impl Catalogue {
         torrent: NewTorrent,
         completed: u64,
         per_address_max: Option<u32>,
-        room: writer::Room,
+        room: Room,
     ) -> Result<Added, AddError> {
         let addition = Addition { torrent, now: (self.inner.clock)(), completed, per_address_max };
-        match self.inner.writer.change(Change::Add(Box::new(addition)), room).await? {
+        match self.inner.durable.change(Change::Add(Box::new(addition)), room).await? {
             Effect::Added(torrent, outcome) => Ok(Added { torrent: *torrent, outcome }),
             _ => Err(AddError::TooMany { max: per_address_max.unwrap_or(0) }),
         }
@@ -176,12 +165,12 @@ impl Catalogue {
 
     /// One torrent with its files.
     pub async fn get(&self, hash: InfoHash) -> Result<Option<Torrent>, Fault> {
-        self.inner.readers.read(move |store| store.get(&hash)).await
+        self.inner.durable.read(move |store| store.get(&hash)).await
     }
 
     /// The bytes of a torrent's .torrent file, as they were added.
     pub async fn metainfo(&self, hash: InfoHash) -> Result<Option<Vec<u8>>, Fault> {
-        self.inner.readers.read(move |store| store.metainfo(&hash)).await
+        self.inner.durable.read(move |store| store.metainfo(&hash)).await
     }
 
     /// A page of a listing, newest first, or best match first if there are words (see [`Store::list`]). A torrent that
@@ -192,32 +181,31 @@ impl Catalogue {
             limit: query.limit.clamp(1, PAGE_TORRENTS_MAX),
             after: query.cursor.as_deref().map(str::parse).transpose()?,
         };
-        Ok(self.inner.readers.read(move |store| store.list(&select)).await?)
+        Ok(self.inner.durable.read(move |store| store.list(&select)).await?)
     }
 
     /// Removes a torrent with all that belongs to it; tells whether it was there. It is gone from the disk when this
     /// returns. Waits while the queue is full.
     pub async fn remove(&self, hash: InfoHash) -> Result<bool, Fault> {
-        let room = self.inner.writer.room(0).await?;
-        let effect = self.inner.writer.change(Change::Remove(hash), room).await?;
+        let room = self.inner.durable.room(0).await?;
+        let effect = self.inner.durable.change(Change::Remove(hash), room).await?;
         Ok(effect == Effect::Removed(true))
     }
 
     /// Counts a completed download of a torrent, if it is catalogued. Never waits: counts are gathered in memory and
     /// written together within about a second.
     pub fn completed(&self, hash: InfoHash) {
-        self.inner.writer.completed(hash);
+        self.inner.durable.completed(hash);
     }
 
     /// Completed downloads that were not counted because too many torrents had some at once.
     #[must_use]
     pub fn completed_lost(&self) -> u64 {
-        self.inner.writer.completed_lost()
+        self.inner.durable.completed_lost()
     }
 
     /// Returns when every completed download that was counted before is on disk, synced.
     pub async fn flush(&self) -> Result<(), Fault> {
-        let room = self.inner.writer.room(0).await?;
-        self.inner.writer.flush(room).await
+        self.inner.durable.flush().await
     }
 }

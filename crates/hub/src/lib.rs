@@ -4,6 +4,7 @@ pub mod api;
 pub mod catalogue;
 pub mod classic;
 pub mod config;
+pub mod durable;
 mod hub;
 pub mod legacy;
 pub mod listener;

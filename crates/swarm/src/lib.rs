@@ -12,6 +12,7 @@ mod registry;
 mod salt;
 #[cfg(test)]
 mod testing;
+mod user;
 
 pub use announce::{Announce, Counts, Detail, Event, Families, PeerId, Reply, Seconds, Want};
 pub use directory::Directory;
@@ -21,3 +22,4 @@ pub use registry::{
     Config, ExportCursor, Full, Outcome, PeerRecord, Population, Registry, Role, Shed, Stats, SwarmView,
     Swept,
 };
+pub use user::UserId;

@@ -1,8 +1,9 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
-use super::{Fault, OpenError, PAGE_TORRENTS_MAX, Select, Store, Torrent};
+use super::{Fault, OpenError, PAGE_TORRENTS_MAX, Select, Torrent};
 use crate::store::Cursor;
+use crate::store::Store;
 use crate::store::sqlite::Sqlite;
 
 /// All torrents of a catalogue, newest first, a page at a time in memory. Ends after a fault.

@@ -3,9 +3,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use parking_lot::Mutex;
 
-use super::writer::COMPLETED_PENDING_MAX;
 use super::*;
-use crate::store::Change;
+use crate::durable::COMPLETED_PENDING_MAX;
+use crate::store::roll::{AuditEntry, Invite, Member, Pass, Span, Token};
+use crate::store::sqlite::Sqlite;
+use crate::store::{Change, Store};
 
 fn hash(n: u32) -> InfoHash {
     let mut bytes = [0; 20];
@@ -170,6 +172,30 @@ impl Store for Gated {
     fn completed(&self) -> Result<Vec<(InfoHash, u64)>, Fault> {
         self.inner.completed()
     }
+
+    fn member(&self, name: &str) -> Result<Option<Member>, Fault> {
+        self.inner.member(name)
+    }
+
+    fn members(&self, span: Span) -> Result<Vec<Member>, Fault> {
+        self.inner.members(span)
+    }
+
+    fn passes(&self) -> Result<Vec<Pass>, Fault> {
+        self.inner.passes()
+    }
+
+    fn invites(&self, span: Span) -> Result<Vec<Invite>, Fault> {
+        self.inner.invites(span)
+    }
+
+    fn tokens(&self) -> Result<Vec<Token>, Fault> {
+        self.inner.tokens()
+    }
+
+    fn audit(&self, span: Span) -> Result<Vec<(i64, AuditEntry)>, Fault> {
+        self.inner.audit(span)
+    }
 }
 
 struct Gate {
@@ -197,7 +223,8 @@ fn gated(state_dir: &Path, limits: Limits) -> (Catalogue, Gate) {
     let store = Gated { inner, gate, failing, batches, begun };
     let state_dir = state_dir.to_owned();
     let reader = move || Ok(Box::new(Sqlite::open_reader(&state_dir)?) as Box<dyn Store>);
-    let catalogue = Catalogue::over(Box::new(store), Box::new(reader), limits, || 1_000).unwrap();
+    let durable = Durable::over(Box::new(store), Box::new(reader), limits.queue_bytes_max).unwrap();
+    let catalogue = Catalogue::over(durable, limits, || 1_000);
     (catalogue, end)
 }
 
@@ -214,7 +241,7 @@ async fn additions_that_wait_share_a_transaction_and_are_answered_after_it() {
     gate.begun(1).await;
     let rest: Vec<_> = (1..=100).map(|n| spawn_add(&catalogue, n)).collect();
     catalogue.completed(hash(1));
-    while catalogue.inner.writer.units_taken() < 101 {
+    while catalogue.inner.durable.units_taken() < 101 {
         tokio::task::yield_now().await;
     }
     assert!(!first.is_finished());
@@ -237,7 +264,7 @@ async fn a_full_queue_is_said_at_once_and_reading_goes_on() {
     let (catalogue, gate) = gated(dir.path(), Limits { queue_bytes_max: 3 << 10, ..Limits::default() });
     let waiting: Vec<_> = (0..3).map(|n| spawn_add(&catalogue, n)).collect();
     gate.begun(1).await;
-    while catalogue.inner.writer.units_taken() < 3 {
+    while catalogue.inner.durable.units_taken() < 3 {
         tokio::task::yield_now().await;
     }
     assert!(matches!(catalogue.add(named(3)).await, Err(AddError::Busy)));

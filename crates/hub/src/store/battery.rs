@@ -1,5 +1,7 @@
 //! What every store must do: one list of cases for the model and for each engine, and the engines against the model.
 
+mod roll;
+
 use proptest::prelude::*;
 use swarm::InfoHash;
 
@@ -23,6 +25,7 @@ fn run<S: Store>(new: impl Fn() -> S) {
     odd_texts_find_nothing_and_break_nothing(&mut new());
     pages_are_stable_while_rows_come_and_go(&mut new());
     large_numbers_survive(&mut new());
+    roll::run(&new);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! What must last: catalogue rows and their completed counts, behind one small trait. Beside it what may be lost: the
-//! [snapshot] of the swarms.
+//! What must last, behind one small trait: catalogue rows and their completed counts, and the [roll] of who takes part.
+//! Beside it what may be lost: the [snapshot] of the swarms.
 //!
 //! The trait speaks in domain words and is blocking: the [catalogue](crate::catalogue) keeps it away from whoever may
 //! not wait. SQL is known to [`sqlite`] alone. What every store must do alike, whatever its engine, is in the rooms
@@ -9,6 +9,7 @@
 mod cursor;
 mod fault;
 mod merge;
+pub mod roll;
 mod rows;
 pub mod snapshot;
 pub mod sqlite;
@@ -21,6 +22,7 @@ mod model;
 
 use std::net::IpAddr;
 
+use roll::{AuditEntry, Invite, Member, Pass, Span, Token};
 use swarm::InfoHash;
 
 pub use cursor::{BadCursor, Cursor};
@@ -54,6 +56,24 @@ pub trait Store: Send {
 
     /// Every torrent there is, with its completed downloads.
     fn completed(&self) -> Result<Vec<(InfoHash, u64)>, Fault>;
+
+    /// The member of a name, in any letter case.
+    fn member(&self, name: &str) -> Result<Option<Member>, Fault>;
+
+    /// Members in the order in which they came.
+    fn members(&self, span: Span) -> Result<Vec<Member>, Fault>;
+
+    /// What a tracker needs to know of every member that has a passkey.
+    fn passes(&self) -> Result<Vec<Pass>, Fault>;
+
+    /// Invitations in the order in which they were made, those that are used up too.
+    fn invites(&self, span: Span) -> Result<Vec<Invite>, Fault>;
+
+    /// Every token.
+    fn tokens(&self) -> Result<Vec<Token>, Fault>;
+
+    /// Acts and their numbers, the newest first; `span` begins before its number, or with the newest if that is 0.
+    fn audit(&self, span: Span) -> Result<Vec<(i64, AuditEntry)>, Fault>;
 }
 
 /// The addresses that count as one where additions are counted, as the first and the last one's bytes: the address

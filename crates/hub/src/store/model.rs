@@ -1,8 +1,11 @@
 //! A store as simple as can be, to hold the real ones against.
 
-use swarm::InfoHash;
+use swarm::{InfoHash, UserId};
 
 use super::merge::{first, merge};
+use super::roll::{
+    Act, AuditEntry, Deed, Done, Invite, Member, MemberPatch, NewMember, Pass, SecretHash, Span, Token,
+};
 use super::{
     Addition, Change, Cursor, Effect, Fault, Outcome, Page, Select, Store, Torrent, Words, counted_as_one,
 };
@@ -12,6 +15,12 @@ use super::{
 pub(super) struct Model {
     rows: Vec<Row>,
     ids: i64,
+    members: Vec<Member>,
+    member_ids: u32,
+    invites: Vec<(SecretHash, Invite)>,
+    invite_ids: i64,
+    tokens: Vec<Token>,
+    audit: Vec<AuditEntry>,
 }
 
 struct Row {
@@ -58,6 +67,91 @@ impl Model {
     }
 }
 
+/// The roll.
+impl Model {
+    fn act(&mut self, Act { deed, record }: &Act) -> Done {
+        let done = match deed {
+            Deed::Record => Done::Yes,
+            Deed::AddMember(new, code) => self.add_member(new, *code, record.at),
+            Deed::ChangeMember { name, version, patch } => self.change_member(name, *version, patch),
+            Deed::RemoveMember { name, version } => match self.place(name, *version) {
+                Ok(at) => Done::Member(Box::new(self.members.remove(at))),
+                Err(done) => done,
+            },
+            Deed::AddInvite(invite, code) => {
+                self.invite_ids += 1;
+                let invite = Invite { id: self.invite_ids, ..invite.clone() };
+                self.invites.push((*code, invite.clone()));
+                Done::Invite(Box::new(invite))
+            }
+            Deed::RemoveInvite(id) => removed(&mut self.invites, |(_, invite)| invite.id == *id),
+            Deed::AddToken(token) if self.tokens.iter().any(|other| other.name == token.name) => Done::Taken,
+            Deed::AddToken(token) => {
+                self.tokens.push(token.clone());
+                Done::Yes
+            }
+            Deed::RemoveToken(name) => removed(&mut self.tokens, |token| token.name == *name),
+        };
+        if matches!(done, Done::Yes | Done::Member(_) | Done::Invite(_)) {
+            self.audit.push(record.clone());
+        }
+        done
+    }
+
+    fn add_member(&mut self, new: &NewMember, code: Option<SecretHash>, now: i64) -> Done {
+        if self.member(&new.name).is_ok_and(|member| member.is_some()) {
+            return Done::Taken;
+        }
+        let mut invited_by = None;
+        if let Some(code) = code {
+            let good = |(hash, invite): &&mut (SecretHash, Invite)| {
+                *hash == code && invite.uses_left > 0 && invite.until.is_none_or(|until| until > now)
+            };
+            let Some((_, invite)) = self.invites.iter_mut().find(good) else { return Done::NotInvited };
+            invite.uses_left -= 1;
+            invited_by = Some(invite.created_by.clone());
+        }
+        self.member_ids += 1;
+        let NewMember { name, role, until, passkey } = new.clone();
+        let member = Member {
+            id: UserId(self.member_ids),
+            name,
+            role,
+            disabled: false,
+            until,
+            passkey: Some(passkey),
+            invited_by,
+            created_at: now,
+            version: 1,
+        };
+        self.members.push(member.clone());
+        Done::Member(Box::new(member))
+    }
+
+    fn change_member(&mut self, name: &str, version: Option<u64>, patch: &MemberPatch) -> Done {
+        match self.place(name, version) {
+            Ok(at) => {
+                self.members[at] = self.members[at].patched(patch);
+                Done::Member(Box::new(self.members[at].clone()))
+            }
+            Err(done) => done,
+        }
+    }
+
+    fn place(&self, name: &str, version: Option<u64>) -> Result<usize, Done> {
+        let at = self.members.iter().position(|member| member.name.eq_ignore_ascii_case(name));
+        let at = at.ok_or(Done::Unknown)?;
+        let now = self.members[at].version;
+        if version.is_none_or(|version| version == now) { Ok(at) } else { Err(Done::Stale(now)) }
+    }
+}
+
+fn removed<T>(all: &mut Vec<T>, is_it: impl Fn(&T) -> bool) -> Done {
+    let before = all.len();
+    all.retain(|one| !is_it(one));
+    if all.len() < before { Done::Yes } else { Done::Unknown }
+}
+
 impl Store for Model {
     fn apply(&mut self, changes: &[Change]) -> Result<Vec<Effect>, Fault> {
         let apply = |change: &Change| match change {
@@ -71,6 +165,7 @@ impl Store for Model {
                 let row = self.rows.iter_mut().find(|row| row.torrent.info_hash == *hash);
                 Effect::Counted(row.map(|row| row.torrent.completed += u64::from(*count)).is_some())
             }
+            Change::Act(act) => Effect::Acted(self.act(act)),
         };
         Ok(changes.iter().map(apply).collect())
     }
@@ -100,6 +195,33 @@ impl Store for Model {
 
     fn completed(&self) -> Result<Vec<(InfoHash, u64)>, Fault> {
         Ok(self.rows.iter().map(|row| (row.torrent.info_hash, row.torrent.completed)).collect())
+    }
+
+    fn member(&self, name: &str) -> Result<Option<Member>, Fault> {
+        Ok(self.members.iter().find(|member| member.name.eq_ignore_ascii_case(name)).cloned())
+    }
+
+    fn members(&self, span: Span) -> Result<Vec<Member>, Fault> {
+        let behind = self.members.iter().filter(|member| i64::from(member.id.0) > span.after);
+        Ok(behind.take(span.limit).cloned().collect())
+    }
+
+    fn passes(&self) -> Result<Vec<Pass>, Fault> {
+        Ok(self.members.iter().filter_map(Member::pass).collect())
+    }
+
+    fn invites(&self, span: Span) -> Result<Vec<Invite>, Fault> {
+        let invites = self.invites.iter().map(|(_, invite)| invite);
+        Ok(invites.filter(|invite| invite.id > span.after).take(span.limit).cloned().collect())
+    }
+
+    fn tokens(&self) -> Result<Vec<Token>, Fault> {
+        Ok(self.tokens.clone())
+    }
+
+    fn audit(&self, span: Span) -> Result<Vec<(i64, AuditEntry)>, Fault> {
+        let numbered = (1..).zip(self.audit.iter().cloned()).collect::<Vec<(i64, _)>>().into_iter().rev();
+        Ok(numbered.filter(|(id, _)| span.after == 0 || *id < span.after).take(span.limit).collect())
     }
 }
 

@@ -2,6 +2,7 @@ use std::net::IpAddr;
 
 use swarm::InfoHash;
 
+use super::roll::{Act, Done};
 use super::{Cursor, Words};
 
 /// A torrent of the catalogue.
@@ -100,6 +101,8 @@ pub enum Change {
     Remove(InfoHash),
     /// Counts completed downloads, if the torrent is there.
     Completed(InfoHash, u32),
+    /// Does something to the roll, and records it.
+    Act(Box<Act>),
 }
 
 /// A torrent to be added, and on which terms.
@@ -126,6 +129,8 @@ pub enum Effect {
     Removed(bool),
     /// Whether it was there.
     Counted(bool),
+    /// What was done to the roll.
+    Acted(Done),
 }
 
 /// What an addition did.

@@ -5,6 +5,7 @@
 
 mod open;
 mod read;
+mod roll;
 mod search;
 mod write;
 
@@ -16,6 +17,7 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior};
 use swarm::InfoHash;
 
+use super::roll::{AuditEntry, Invite, Member, Pass, Span, Token};
 use super::{Change, Effect, Fault, OpenError, Page, Select, Store, Torrent};
 
 /// Name of the database in the state directory. Beside it SQLite keeps `skep.db-wal` and `skep.db-shm`, which belong
@@ -58,7 +60,7 @@ impl Store for Sqlite {
             transaction.commit()?;
             Ok(effects)
         };
-        apply().map_err(fault("write to the catalogue"))
+        apply().map_err(fault("write to the store"))
     }
 
     fn get(&self, hash: &InfoHash) -> Result<Option<Torrent>, Fault> {
@@ -76,6 +78,30 @@ impl Store for Sqlite {
 
     fn completed(&self) -> Result<Vec<(InfoHash, u64)>, Fault> {
         read::completed(&self.connection).map_err(fault("read the completed counts of the catalogue"))
+    }
+
+    fn member(&self, name: &str) -> Result<Option<Member>, Fault> {
+        roll::member(&self.connection, name).map_err(fault("read a member"))
+    }
+
+    fn members(&self, span: Span) -> Result<Vec<Member>, Fault> {
+        roll::members(&self.connection, span).map_err(fault("list the members"))
+    }
+
+    fn passes(&self) -> Result<Vec<Pass>, Fault> {
+        roll::passes(&self.connection).map_err(fault("read the members' passkeys"))
+    }
+
+    fn invites(&self, span: Span) -> Result<Vec<Invite>, Fault> {
+        roll::invites(&self.connection, span).map_err(fault("list the invitations"))
+    }
+
+    fn tokens(&self) -> Result<Vec<Token>, Fault> {
+        roll::tokens(&self.connection).map_err(fault("read the tokens"))
+    }
+
+    fn audit(&self, span: Span) -> Result<Vec<(i64, AuditEntry)>, Fault> {
+        roll::audit(&self.connection, span).map_err(fault("read the audit log"))
     }
 }
 

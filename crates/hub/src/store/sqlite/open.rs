@@ -7,7 +7,10 @@ use super::{FILE_NAME, OpenError};
 
 /// The steps from an empty database to the present one. Each is made once, in a transaction, and never edited after
 /// it was released; how many are done is the database's `user_version`.
-const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/0001_catalogue.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../migrations/0001_catalogue.sql"),
+    include_str!("../../../migrations/0002_members.sql"),
+];
 
 /// `application_id` of our databases: "skep" in ASCII. Other programs number their tables too.
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"skep");

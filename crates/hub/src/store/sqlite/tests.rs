@@ -46,7 +46,7 @@ fn the_settings_that_durability_rests_on_are_in_force() {
     assert_eq!(pragma("synchronous"), "Integer(2)");
     assert_eq!(pragma("foreign_keys"), "Integer(1)");
     assert_eq!(pragma("busy_timeout"), "Integer(5000)");
-    assert_eq!(pragma("user_version"), "Integer(1)");
+    assert_eq!(pragma("user_version"), "Integer(2)");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_full_disk_is_a_fault_that_changes_nothing_and_passes() {
         NewTorrent { metainfo: Some(vec![0; 100_000]), ..NewTorrent::named(InfoHash([2; 20]), "big") };
     let big = Change::Add(Box::new(Addition { torrent, now: 1, completed: 0, per_address_max: None }));
     let fault = store.apply(&[add(3), big.clone()]).unwrap_err();
-    assert_eq!(fault.to_string(), "could not write to the catalogue: database or disk is full");
+    assert_eq!(fault.to_string(), "could not write to the store: database or disk is full");
     assert_eq!(store.completed().unwrap().len(), 1);
     limit(&store, pages + 1_000);
     store.apply(&[add(3), big]).unwrap();
@@ -149,7 +149,7 @@ fn a_read_only_database_is_a_fault_and_still_read() {
     store.apply(&[add(1)]).unwrap();
     let mut reader = Sqlite::open_reader(dir.path()).unwrap();
     let fault = reader.apply(&[add(2)]).unwrap_err();
-    assert_eq!(fault.to_string(), "could not write to the catalogue: attempt to write a readonly database");
+    assert_eq!(fault.to_string(), "could not write to the store: attempt to write a readonly database");
     assert_eq!(reader.get(&InfoHash([1; 20])).unwrap().unwrap().name, "t1");
 }
 

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use rusqlite::{Connection, OptionalExtension, params};
 use swarm::InfoHash;
 
-use super::read;
+use super::{read, roll};
 use crate::store::merge::{first, merge};
 use crate::store::{Addition, Change, Effect, NewTorrent, Outcome, Torrent, TorrentFile, counted_as_one};
 
@@ -16,6 +16,7 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> rusqlite::Resul
         Change::Add(addition) => add(connection, addition),
         Change::Remove(hash) => remove(connection, hash).map(Effect::Removed),
         Change::Completed(hash, count) => count_completed(connection, hash, *count).map(Effect::Counted),
+        Change::Act(act) => roll::apply(connection, act).map(Effect::Acted),
     }
 }
 

@@ -9,8 +9,7 @@ use parking_lot::Mutex;
 use swarm::InfoHash;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::Fault;
-use crate::store::{Change, Effect, Store};
+use crate::store::{Change, Effect, Fault, Store};
 
 /// How long completed downloads are gathered before they are written, unless something else is written earlier.
 const COMPLETED_DELAY: Duration = Duration::from_secs(1);
@@ -19,7 +18,7 @@ const COMPLETED_DELAY: Duration = Duration::from_secs(1);
 const COMPLETED_RETRY_DELAY: Duration = Duration::from_secs(5);
 
 /// Different torrents whose completed downloads are gathered; those of more are lost and counted as lost.
-pub(super) const COMPLETED_PENDING_MAX: usize = 65_536;
+pub(crate) const COMPLETED_PENDING_MAX: usize = 65_536;
 
 /// Changes in one transaction.
 const BATCH_CHANGES_MAX: usize = 1_024;
@@ -39,7 +38,7 @@ pub(super) struct Writer {
 }
 
 /// A place in the queue, given back when what took it is answered.
-pub(super) type Room = OwnedSemaphorePermit;
+pub(crate) type Room = OwnedSemaphorePermit;
 
 enum Message {
     Job(Job),
@@ -69,13 +68,12 @@ impl Writer {
         let units = Arc::new(Semaphore::new((units_max as usize).min(Semaphore::MAX_PERMITS)));
         let thread = {
             let pending = Arc::clone(&pending);
-            std::thread::Builder::new().name("catalogue".into()).spawn(move || {
+            std::thread::Builder::new().name("store".into()).spawn(move || {
                 Loop { store, receiver, pending, due: None }.run();
             })
         };
         // Without a thread the receiver is gone, and every job is answered with a fault.
-        let thread =
-            thread.map_err(|error| tracing::error!(%error, "cannot start the catalogue's writer")).ok();
+        let thread = thread.map_err(|error| tracing::error!(%error, "cannot start the store's writer")).ok();
         Self { sender: Some(sender), units, units_max, pending, thread }
     }
 
@@ -250,5 +248,5 @@ impl Loop {
 }
 
 fn stopped() -> Fault {
-    Fault::new("write to the catalogue", "its writer has stopped")
+    Fault::new("write to the store", "its writer has stopped")
 }
