@@ -40,9 +40,15 @@ section! {
         /// Secret that opens everything that changes settings or removes what is there.
         /// Default: made at first start, in the file `admin-token` of the state directory.
         pub admin_token: Option<String> = None,
-        /// Who may add torrents to the catalogue: "anyone" (within the limits of `[catalogue]`) or who has the "token".
+        /// Whom the hub is for: "open" to anybody; "listed" to anybody, but only torrents of the catalogue; "members", with
+        /// their passkeys, and only torrents of the catalogue. Default: "open".
+        pub mode: Mode = Mode::Open,
+        /// Who may add torrents to the catalogue: "anyone" (any member where the hub is for members; within the limits of
+        /// `[catalogue]`), "uploaders" (members with that role), or who has a "token".
         /// Default: "anyone".
         pub publish: Publish = Publish::Anyone,
+        /// Members, where the hub is for them.
+        pub members: MembersConfig = MembersConfig::default(),
         /// What peers are told, and what is kept of them.
         pub tracker: TrackerConfig = TrackerConfig::default(),
         /// Limits of HTTP connections, those of announces included.
@@ -59,6 +65,15 @@ section! {
         pub classic: ClassicConfig = ClassicConfig::default(),
         /// What is logged to standard error.
         pub log: LogConfig = LogConfig::default(),
+    }
+}
+
+section! {
+    /// `[members]`: members, where `mode = "members"`.
+    pub struct MembersConfig {
+        /// Wrong passkeys that an address (or IPv6 /64 network) may announce with in a minute before it is told to wait.
+        /// Default: 60.
+        pub wrong_passkeys_per_minute: u32 = 60,
     }
 }
 
@@ -204,12 +219,26 @@ section! {
     }
 }
 
+/// Whom a hub is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Anybody, with any torrent.
+    Open,
+    /// Anybody, with torrents of the catalogue.
+    Listed,
+    /// Members, by their passkeys, with torrents of the catalogue (a private tracker, BEP 27).
+    Members,
+}
+
 /// Who may add torrents to the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Publish {
-    /// Anyone who reaches the hub, within the limits of `[catalogue]`.
+    /// Anyone who reaches the hub, or any member where it is for members, within the limits of `[catalogue]`.
     Anyone,
+    /// Members with the role of an uploader or an admin.
+    Uploaders,
     /// Who has the admin token.
     Token,
 }
@@ -234,6 +263,7 @@ impl Config {
     /// The sections below the top level, such as `tracker` or `classic.token`: their names and keys, in the order in
     /// which they are written. A section that is in another one is after it, and among its keys.
     pub const SECTIONS: &'static [(&'static str, &'static [Key])] = &[
+        ("members", MembersConfig::KEYS),
         ("tracker", TrackerConfig::KEYS),
         ("http", HttpConfig::KEYS),
         ("tls", TlsConfig::KEYS),
@@ -313,7 +343,10 @@ mod tests {
             (r#"{"http": {"trusted_proxies": ["proxy"]}}"#, "`proxy` is not an address or a network"),
             (r#"{"tracker": {"memory_max": "much"}}"#, "`much` is not a size"),
             (r#"{"tracker": {"interval": 5}}"#, "unknown field `interval`"),
-            (r#"{"publish": "nobody"}"#, "unknown variant `nobody`, expected `anyone` or `token`"),
+            (
+                r#"{"publish": "nobody"}"#,
+                "unknown variant `nobody`, expected one of `anyone`, `uploaders`, `token`",
+            ),
         ] {
             let error = read(json).unwrap_err();
             assert!(error.starts_with(expected), "{error}");

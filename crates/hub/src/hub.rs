@@ -18,7 +18,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 use wire::Fingerprint;
 
-use crate::api::{self, AdminToken, ApiState, DirectoryView, Hooks};
+use crate::api::{self, AdminToken, ApiState, DirectoryView, Hooks, Kept};
 use crate::catalogue::{Catalogue, Limits, now_unix};
 use crate::classic::Registrar;
 use crate::config::Config;
@@ -27,6 +27,8 @@ use crate::listener::http::front::Front;
 use crate::listener::http::{HANDOVERS_MAX, HttpListener, HttpServer, handover};
 use crate::listener::tls::Tls;
 use crate::listener::udp::{self, UdpListener};
+use crate::members::Members;
+use crate::policy::Policy;
 use crate::store::snapshot::{self, Loaded};
 use crate::tracker::{Events, Tracker};
 use housekeeping::Housekeeping;
@@ -85,7 +87,7 @@ impl Hub {
             let config = config.clone();
             tokio::task::spawn_blocking(move || Opened::open(&config)).await
         };
-        let Opened { lock, admin, catalogue, tracker, tls } =
+        let Opened { lock, admin, catalogue, members, tracker, tls } =
             opened.map_err(|panic| StartError::new(format!("the hub did not start: {panic}")))??;
 
         let http = HttpListener::bind(&config)?;
@@ -105,8 +107,8 @@ impl Hub {
         let (housekeeping, save) = Housekeeping::start(&config, tracker.clone(), tls.clone());
         let hooks = Hooks { save, shutdown, ready: is_ready };
         let directory = DirectoryView::new(registrar.clone(), &bound.classic);
-        let state =
-            ApiState::new(&config, tracker.clone(), catalogue.clone(), admin, &bound, directory, hooks);
+        let kept = Kept { catalogue: catalogue.clone(), members, admin };
+        let state = ApiState::new(&config, tracker.clone(), kept, &bound, directory, hooks);
         let names = {
             let state = state.clone();
             Box::new(move |hashes| -> std::pin::Pin<Box<dyn Future<Output = _> + Send>> {
@@ -198,6 +200,7 @@ struct Opened {
     lock: StateLock,
     admin: AdminToken,
     catalogue: Catalogue,
+    members: Members,
     tracker: Arc<Tracker>,
     tls: Option<Arc<Tls>>,
 }
@@ -223,7 +226,11 @@ impl Opened {
         };
         let (catalogue, completed) =
             Catalogue::open_with(state_dir, limits, now_unix).map_err(StartError::new)?;
-        let tracker = Arc::new(Tracker::new(&config.tracker, Box::new(ToCatalogue(catalogue.clone()))));
+        let policy = Arc::new(Policy::new(config.mode, &config.members));
+        let members =
+            Members::open(catalogue.durable().clone(), policy.clone(), now_unix).map_err(StartError::new)?;
+        let events = Box::new(ToCatalogue(catalogue.clone()));
+        let tracker = Arc::new(Tracker::guarded(&config.tracker, policy, events));
         let unpinned = completed.iter().filter(|(hash, count)| tracker.pin(*hash, *count).is_err()).count();
         if unpinned > 0 {
             tracing::warn!(
@@ -232,7 +239,7 @@ impl Opened {
             );
         }
         load_snapshot(state_dir, &tracker).map_err(unusable)?;
-        Ok(Self { lock, admin, catalogue, tracker, tls })
+        Ok(Self { lock, admin, catalogue, members, tracker, tls })
     }
 }
 

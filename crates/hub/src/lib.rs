@@ -8,6 +8,8 @@ pub mod durable;
 mod hub;
 pub mod legacy;
 pub mod listener;
+pub mod members;
+pub mod policy;
 pub mod similar;
 pub mod store;
 mod throttle;

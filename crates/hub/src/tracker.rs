@@ -18,7 +18,9 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use swarm::{Announce, Counts, Detail, Event, Families, InfoHash, Registry, Reply, Seconds, Want};
 
-use crate::config::TrackerConfig;
+use crate::catalogue::now_unix;
+use crate::config::{MembersConfig, Mode, TrackerConfig};
+use crate::policy::Policy;
 use addresses::Addresses;
 use shards::Shards;
 
@@ -29,6 +31,7 @@ pub use view::{ExportCursor, PeerView, TrackerStats};
 /// Swarms, policy and counters behind one `announce` and one `scrape`.
 pub struct Tracker {
     config: TrackerConfig,
+    policy: Arc<Policy>,
     addresses: Addresses,
     shards: Shards,
     counters: Mutex<Vec<Arc<Counters>>>,
@@ -50,6 +53,8 @@ pub struct Worker {
     pub counters: Arc<Counters>,
     rng: SmallRng,
     now: Seconds,
+    /// The same moment in Unix seconds.
+    now_unix: i64,
 }
 
 /// Who asks, as the listener knows it.
@@ -77,10 +82,18 @@ pub struct Answer {
 }
 
 impl Tracker {
-    /// A tracker without swarms.
+    /// A tracker without swarms, for anybody.
     #[must_use]
     pub fn new(config: &TrackerConfig, events: Box<dyn Events>) -> Self {
+        let open = Policy::new(Mode::Open, &MembersConfig::default());
+        Self::guarded(config, Arc::new(open), events)
+    }
+
+    /// A tracker without swarms, for whom the policy admits.
+    #[must_use]
+    pub fn guarded(config: &TrackerConfig, policy: Arc<Policy>, events: Box<dyn Events>) -> Self {
         Self {
+            policy,
             addresses: Addresses::new(&config.external_ips),
             shards: Shards::new(config),
             counters: Mutex::default(),
@@ -100,6 +113,7 @@ impl Tracker {
             counters,
             rng: SmallRng::from_rng(&mut rand::rng()),
             now: self.now(),
+            now_unix: now_unix(),
         }
     }
 
@@ -121,6 +135,19 @@ impl Tracker {
         answer
     }
 
+    /// Whether somebody may ask for counts.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`], in words for the person at the client.
+    pub fn admit_scrape(&self, passkey: Option<&[u8]>, ip: IpAddr, worker: &Worker) -> Result<(), Refusal> {
+        let admitted = self.policy.admit(passkey, ip, worker.now_unix).map(drop);
+        if let Err(refusal) = &admitted {
+            worker.counters.add(refusal.metric(), 1);
+        }
+        admitted
+    }
+
     /// The counts of a swarm; `None` if nobody has announced it.
     #[must_use]
     pub fn scrape(&self, hash: &InfoHash) -> Option<Counts> {
@@ -140,9 +167,7 @@ impl Tracker {
         ask: &wire::Announce<'_>,
         worker: &mut Worker,
     ) -> Result<Answer, Refusal> {
-        if ask.passkey.is_some() {
-            return Err(Refusal::PasskeyUnwanted);
-        }
+        self.policy.admit(ask.passkey, asker.ip, worker.now_unix)?;
         let port = swarm::Port::new(ask.port).ok_or(Refusal::PortZero)?;
         let stated_ip = ask.stated_ip.filter(|_| self.config.trust_stated_ip);
         let seen_ip = stated_ip.unwrap_or(asker.ip).to_canonical();
@@ -155,6 +180,9 @@ impl Tracker {
             detail: (self.config.details_max > 0).then(|| detail(ask)),
         };
         let mut registry = self.shards.of(&announce.hash).lock();
+        if self.policy.is_listed_only() && !registry.is_pinned(&announce.hash) {
+            return Err(Refusal::Unlisted);
+        }
         let outcome = registry.announce(&announce, worker.now, &mut worker.rng, &mut worker.reply);
         drop(registry);
         let outcome = outcome.map_err(|swarm::Full| Refusal::Full)?;
@@ -193,6 +221,7 @@ impl Worker {
     /// Looks at the clock. Called once for each batch of requests: the tracker counts in seconds.
     pub fn tick(&mut self, tracker: &Tracker) {
         self.now = tracker.now();
+        self.now_unix = now_unix();
     }
 }
 

@@ -5,6 +5,7 @@ mod add;
 mod catalogue;
 mod format;
 mod layout;
+mod sign_in;
 mod torrent;
 
 use std::sync::{Arc, LazyLock};
@@ -12,10 +13,11 @@ use std::sync::{Arc, LazyLock};
 use axum::Router;
 use axum::http::header;
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
 use maud::{Markup, html};
 
 use crate::api::{ApiState, Problem};
+pub(crate) use sign_in::sign_in_to;
 
 /// Where the pages' style is: its address changes with its content, so that browsers may keep it.
 static STYLE_HREF: LazyLock<String> =
@@ -36,6 +38,8 @@ pub(crate) fn router() -> Router<Arc<ApiState>> {
         .route("/", get(catalogue::page))
         .route("/torrents/{hash}", get(torrent::page))
         .route("/add", get(add::page).post(add::upload))
+        .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
+        .route("/sign-out", post(sign_in::sign_out))
         .route("/style.css", get(style))
         .route("/icon.svg", get(icon))
 }

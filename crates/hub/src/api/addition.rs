@@ -10,19 +10,20 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use wire::metainfo::Metainfo;
 
-use super::admin::Standing;
 use super::body::Held;
 use super::links::client_ip;
+use super::standing::Standing;
 use super::text::{cut, quoted};
-use super::{ApiState, Problem, facts};
+use super::{ApiState, Problem, facts, fields};
 use crate::catalogue::{Added, Limits, NewTorrent, TorrentFile};
-use crate::config::{Publish, format_size};
+use crate::config::{Mode, Publish, format_size};
+use crate::store::roll::{Role, Scope};
 
 /// Bytes of a multipart body beyond the file: the parts' heads, and small fields.
 const MULTIPART_EXTRA_BYTES: usize = 16 << 10;
 
 /// Who adds, and what that person may.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Adder {
     ip: IpAddr,
     standing: Standing,
@@ -41,7 +42,7 @@ impl FromRequestParts<Arc<ApiState>> for Adder {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Problem> {
-        Ok(Self { ip: client_ip(parts)?, standing: state.admin.standing(&parts.headers)? })
+        Ok(Self { ip: client_ip(parts)?, standing: Standing::of(parts, state)? })
     }
 }
 
@@ -53,7 +54,7 @@ impl Adder {
     /// 403 if it is wrong.
     pub(crate) fn with_token(self, token: Option<&str>, state: &ApiState) -> Result<Self, Problem> {
         match token.filter(|token| !token.is_empty()) {
-            Some(token) => Ok(Self { standing: state.admin.standing_of(token.as_bytes())?, ..self }),
+            Some(token) => Ok(Self { standing: Standing::of_secret(token.as_bytes(), state)?, ..self }),
             None => Ok(self),
         }
     }
@@ -63,7 +64,7 @@ impl Adder {
     /// # Errors
     ///
     /// See [`authorize`](Self::authorize) and [`take_turn`](Self::take_turn).
-    pub(crate) fn admit(self, state: &ApiState) -> Result<(), Problem> {
+    pub(crate) fn admit(&self, state: &ApiState) -> Result<(), Problem> {
         self.authorize(state)?;
         self.take_turn(state)
     }
@@ -72,11 +73,16 @@ impl Adder {
     ///
     /// # Errors
     ///
-    /// 401 if only the token opens the catalogue.
-    pub(crate) fn authorize(self, state: &ApiState) -> Result<(), Problem> {
-        match state.publish {
-            Publish::Anyone => Ok(()),
-            Publish::Token => self.standing.require_admin(),
+    /// 401 if only members, uploaders or tokens open the catalogue, and 403 for a member who may not.
+    pub(crate) fn authorize(&self, state: &ApiState) -> Result<(), Problem> {
+        match (state.publish, &self.standing) {
+            (_, Standing::Holder { .. }) | (Publish::Token, _) => self.standing.require(Scope::Torrents),
+            (Publish::Anyone, _) => self.standing.require_to_see(state.mode()),
+            (Publish::Uploaders, Standing::Member(member)) if member.role == Role::Member => Err(
+                Problem::new(StatusCode::FORBIDDEN, "only uploaders add torrents here; ask to become one"),
+            ),
+            (Publish::Uploaders, Standing::Member(_)) => Ok(()),
+            (Publish::Uploaders, Standing::Stranger) => self.standing.require(Scope::Torrents),
         }
     }
 
@@ -85,8 +91,8 @@ impl Adder {
     /// # Errors
     ///
     /// 429 if there is none left.
-    pub(crate) fn take_turn(self, state: &ApiState) -> Result<(), Problem> {
-        if self.standing == Standing::Admin {
+    pub(crate) fn take_turn(&self, state: &ApiState) -> Result<(), Problem> {
+        if self.standing.may(Scope::Torrents) {
             return Ok(());
         }
         state.additions.take(self.ip, 1, Instant::now()).map_err(|wait| {
@@ -101,9 +107,15 @@ impl Adder {
     /// # Errors
     ///
     /// See [`AddError`](crate::catalogue::AddError).
-    pub(crate) async fn add(self, state: &ApiState, mut torrent: NewTorrent) -> Result<Added, Problem> {
+    pub(crate) async fn add(&self, state: &ApiState, mut torrent: NewTorrent) -> Result<Added, Problem> {
+        if state.mode() == Mode::Members && !torrent.private {
+            return Err(fields::invalid(
+                "the torrent is not private (BEP 27), and clients would tell others of its peers; make it anew as a \
+                 private one, with `skep make --private`",
+            ));
+        }
         // The limits per address do not hold for who has the token.
-        torrent.added_from = (self.standing == Standing::Stranger).then_some(self.ip);
+        torrent.added_from = (!self.standing.may(Scope::Torrents)).then_some(self.ip);
         let added = state.catalogue.add(torrent).await?;
         state.pin(&added.torrent);
         Ok(added)

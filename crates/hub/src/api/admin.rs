@@ -1,19 +1,12 @@
-//! The secret that opens what changes settings or removes what is there, and the certificate that does so in its place.
+//! The secret that opens everything.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use subtle::ConstantTimeEq;
-
-use super::{ApiState, Problem};
-use crate::listener::http::handover::Origin;
 
 /// What the file in the state directory is called.
 pub const TOKEN_FILE: &str = "admin-token";
@@ -37,19 +30,6 @@ pub struct TokenError {
     path: PathBuf,
     wrong: String,
 }
-
-/// What somebody may do. Where a request comes from, be it loopback, gives no right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// What everybody may: no token was shown.
-    Stranger,
-    /// Everything: the token was shown, and is right; or a client's certificate.
-    Admin,
-}
-
-/// An extractor that lets nobody through but who shows the token or a certificate.
-#[derive(Debug, Clone, Copy)]
-pub struct Admin;
 
 impl AdminToken {
     /// The token that is configured. Otherwise the one in `state_dir`, made there at the first start, in a file that
@@ -78,46 +58,8 @@ impl AdminToken {
     }
 
     /// Compares in a time that tells nothing of where two tokens differ.
-    fn is(&self, shown: &[u8]) -> bool {
+    pub(super) fn is(&self, shown: &[u8]) -> bool {
         blake3::hash(shown).as_bytes().ct_eq(self.hash.as_bytes()).into()
-    }
-
-    /// What the sender of a request with these `headers` may do.
-    ///
-    /// # Errors
-    ///
-    /// 403 for a token that is wrong: who shows one relies on it.
-    pub fn standing(&self, headers: &HeaderMap) -> Result<Standing, Problem> {
-        match bearer(headers) {
-            None => Ok(Standing::Stranger),
-            Some(shown) => self.standing_of(shown),
-        }
-    }
-
-    /// The same of a token that was shown in another way than a header.
-    pub(crate) fn standing_of(&self, shown: &[u8]) -> Result<Standing, Problem> {
-        if self.is(shown) {
-            return Ok(Standing::Admin);
-        }
-        Err(Problem::new(StatusCode::FORBIDDEN, "this is not the hub's admin token"))
-    }
-}
-
-impl Standing {
-    /// Whether the sender may go on.
-    ///
-    /// # Errors
-    ///
-    /// 401 if no token was shown.
-    pub fn require_admin(self) -> Result<(), Problem> {
-        match self {
-            Self::Admin => Ok(()),
-            Self::Stranger => Err(Problem::new(
-                StatusCode::UNAUTHORIZED,
-                "this needs the hub's admin token: send it as `Authorization: Bearer …`",
-            )
-            .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
-        }
     }
 }
 
@@ -125,33 +67,6 @@ impl fmt::Debug for AdminToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AdminToken(…)")
     }
-}
-
-impl FromRequestParts<Arc<ApiState>> for Standing {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Problem> {
-        Ok(match state.admin.standing(&parts.headers)? {
-            Standing::Stranger if parts.extensions.get().is_some_and(Origin::is_certified) => Standing::Admin,
-            standing => standing,
-        })
-    }
-}
-
-impl FromRequestParts<Arc<ApiState>> for Admin {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Problem> {
-        Standing::from_request_parts(parts, state).await?.require_admin()?;
-        Ok(Self)
-    }
-}
-
-/// The token of `Authorization: Bearer <token>` (RFC 6750 §2.1).
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
-    let (scheme, token) = value.split_at_checked(b"Bearer ".len())?;
-    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
 }
 
 fn load(path: &Path) -> io::Result<String> {
@@ -199,10 +114,6 @@ fn write(path: &Path, token: &str) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn shown(token: &str) -> HeaderMap {
-        HeaderMap::from_iter([(header::AUTHORIZATION, HeaderValue::from_str(token).unwrap())])
-    }
-
     #[test]
     fn a_token_is_made_once_and_only_its_owner_can_read_it() {
         let dir = tempfile::tempdir().unwrap();
@@ -237,20 +148,5 @@ mod tests {
         let nowhere = dir.path().join("nowhere");
         let error = AdminToken::load_or_create(&nowhere, None).unwrap_err().to_string();
         assert!(error.starts_with(&format!("{}: ", nowhere.join(TOKEN_FILE).display())), "{error}");
-    }
-
-    #[test]
-    fn no_token_is_a_stranger_and_a_wrong_one_is_refused() {
-        let token = AdminToken::of("opensesame");
-        for right in ["Bearer opensesame", "bearer opensesame", "BEARER  opensesame "] {
-            assert_eq!(token.standing(&shown(right)).unwrap(), Standing::Admin, "{right}");
-        }
-        for none in ["Basic b3BlbnNlc2FtZTo=", "opensesame", ""] {
-            assert_eq!(token.standing(&shown(none)).unwrap(), Standing::Stranger, "{none}");
-        }
-        for wrong in ["Bearer x", "Bearer opensesame2", "Bearer "] {
-            assert_eq!(token.standing(&shown(wrong)).unwrap_err().status(), 403, "{wrong}");
-        }
-        assert_eq!(Standing::Stranger.require_admin().unwrap_err().status(), 401);
     }
 }

@@ -9,12 +9,13 @@ use axum::response::Response;
 use serde::Serialize;
 use swarm::directory::{Dialect, HolderView, NameView};
 
-use super::admin::Standing;
 use super::metrics::Text;
 use super::query::Parameters;
+use super::standing::Standing;
 use super::text::quoted;
 use super::{ApiState, Problem};
 use crate::classic::{Count, Registrar};
+use crate::store::roll::Scope;
 
 /// Names of a page, unless the request says otherwise.
 const PAGE_NAMES_DEFAULT: usize = 50;
@@ -93,7 +94,7 @@ pub(super) async fn list(
         let name = name.to_lowercase();
         words.iter().all(|word| name.contains(word))
     };
-    let with_peers = standing == Standing::Admin;
+    let with_peers = standing.may(Scope::Read);
     let mut names = Vec::new();
     let mut looked_at = 0;
     while let Some(from) = next

@@ -10,8 +10,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::links::Site;
+use super::standing::Standing;
 use super::text::quoted;
 use super::{ApiState, Problem, import};
+use crate::config::Mode;
 use crate::web;
 
 /// Seconds that a request may take, its body included.
@@ -57,6 +59,9 @@ async fn pass(state: &ApiState, request: Request, next: Next) -> Result<Response
             ));
         }
     }
+    if state.mode() == Mode::Members && !is_public(parts.uri.path()) {
+        Standing::of(&parts, state)?.require_to_see(state.mode())?;
+    }
     let secs = if parts.uri.path() == import::PATH { IMPORT_SECS_MAX } else { REQUEST_SECS_MAX };
     let answer = next.run(Request::from_parts(parts, body));
     tokio::time::timeout(Duration::from_secs(secs), answer).await.map_err(|_| {
@@ -64,6 +69,14 @@ async fn pass(state: &ApiState, request: Request, next: Next) -> Result<Response
         Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
             .header(header::CONNECTION, HeaderValue::from_static("close"))
     })
+}
+
+/// What a hub for members has for others, too: how it is, and the ways in.
+fn is_public(path: &str) -> bool {
+    matches!(
+        path,
+        "/health" | "/ready" | "/sign-in" | "/sign-out" | "/style.css" | "/icon.svg" | "/api/v1/join"
+    )
 }
 
 /// Whether a browser sent the request on behalf of another site than `own`. Programs that are no browsers send neither
@@ -107,7 +120,11 @@ async fn shown(response: Response, method: &Method, uri: &Uri, for_people: bool)
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    Response::from_parts(parts, Body::from(web::problem(&problem).into_string()))
+    let page = match problem.status() {
+        StatusCode::UNAUTHORIZED => web::sign_in_to(uri, &problem),
+        _ => web::problem(&problem),
+    };
+    Response::from_parts(parts, Body::from(page.into_string()))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -10,11 +10,12 @@ use swarm::{PeerRecord, Role};
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
 
-use super::admin::Admin;
 use super::body::Budget;
-use super::{ApiState, Problem};
+use super::standing::Acting;
+use super::{ApiState, Problem, audit};
 use crate::catalogue::{AddError, now_unix};
 use crate::legacy::{self, LegacyPeer, LegacyTorrent};
+use crate::store::roll::Scope;
 
 /// Where imports go.
 pub(super) const PATH: &str = "/api/v1/import";
@@ -42,9 +43,10 @@ struct Imported {
 /// `POST /api/v1/import`: the old tracker's state file. The same file twice changes nothing.
 pub(super) async fn import(
     State(state): State<Arc<ApiState>>,
-    _: Admin,
+    acting: Acting,
     request: Request,
 ) -> Result<Response, Problem> {
+    let actor = acting.require(Scope::Admin)?;
     let busy = || Problem::unavailable("another import is under way", RETRY_SECS);
     let _turn = state.imports.try_acquire().map_err(|_| busy())?;
     // One at a time, with memory of its own: an import is not to fail for other people's uploads.
@@ -64,7 +66,8 @@ pub(super) async fn import(
     if untold > 0 {
         imported.skipped.push(format!("and {untold} more"));
     }
-    tracing::info!(torrents = imported.torrents, peers = imported.peers, "imported an old tracker's state");
+    let object = format!("{} torrents, {} peers", imported.torrents, imported.peers);
+    audit::record(&state, "import", &object, &actor).await;
     state.json(&imported)
 }
 

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderName, header};
 use swarm::InfoHash;
 use wire::magnet::Magnet;
 
+use super::standing::Standing;
 use super::text::quoted;
 use super::{ApiState, Problem};
 use crate::catalogue::Torrent;
@@ -30,6 +31,8 @@ pub(crate) struct Site {
     host: String,
     port: Option<u16>,
     udp_port: Option<u16>,
+    /// The passkey of the member who asks: the links are for nobody else.
+    passkey: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,15 +71,26 @@ impl Site {
     /// Where to announce, the likeliest to work first: over HTTP, and over UDP if the hub does.
     #[must_use]
     pub(crate) fn announce_urls(&self) -> Vec<String> {
-        let mut urls = vec![format!("{}/announce", self.base())];
-        urls.extend(self.udp_port.map(|port| format!("udp://{}:{port}/announce", self.host)));
+        let path = match &self.passkey {
+            Some(passkey) => format!("/announce/{passkey}"),
+            None => "/announce".to_owned(),
+        };
+        let mut urls = vec![format!("{}{path}", self.base())];
+        urls.extend(self.udp_port.map(|port| format!("udp://{}:{port}{path}", self.host)));
         urls
     }
 
     /// Where the .torrent file of `hash` is.
     #[must_use]
     pub(crate) fn torrent_url(&self, hash: &InfoHash) -> String {
-        format!("{}/t/{hash}.torrent", self.base())
+        let passkey = self.passkey.as_ref().map_or_else(String::new, |passkey| format!("?passkey={passkey}"));
+        format!("{}/t/{hash}.torrent{passkey}", self.base())
+    }
+
+    /// The same site for the member of this passkey.
+    #[must_use]
+    pub(crate) fn of_member(self, passkey: &str) -> Self {
+        Self { passkey: Some(passkey.to_owned()), ..self }
     }
 
     /// A magnet link that names this hub as the tracker.
@@ -138,7 +152,7 @@ impl Site {
         })?;
         let is_https = proto.map_or(tls, |proto| proto.eq_ignore_ascii_case("https"));
         let scheme = if is_https { Scheme::Https } else { Scheme::Http };
-        Ok(Self { scheme, host, port, udp_port })
+        Ok(Self { scheme, host, port, udp_port, passkey: None })
     }
 }
 
@@ -146,7 +160,11 @@ impl FromRequestParts<Arc<ApiState>> for Site {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Problem> {
-        Self::of(parts, state.udp_port)
+        let site = Self::of(parts, state.udp_port)?;
+        Ok(match Standing::of(parts, state)? {
+            Standing::Member(member) => site.of_member(&member.passkey),
+            Standing::Stranger | Standing::Holder { .. } => site,
+        })
     }
 }
 

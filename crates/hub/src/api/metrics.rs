@@ -7,13 +7,19 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-use super::ApiState;
-use super::admin::Admin;
+use super::standing::Standing;
+use super::{ApiState, Problem};
+use crate::store::roll::Scope;
 use crate::tracker::Metric;
 
 /// `GET /metrics`
-pub(super) async fn metrics(State(state): State<Arc<ApiState>>, _: Admin) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text(&state)).into_response()
+pub(super) async fn metrics(
+    State(state): State<Arc<ApiState>>,
+    standing: Standing,
+) -> Result<Response, Problem> {
+    standing.require(Scope::Read)?;
+    let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    Ok((content_type, text(&state)).into_response())
 }
 
 fn text(state: &ApiState) -> String {
@@ -71,6 +77,8 @@ const fn described(metric: Metric) -> (&'static str, &'static str, &'static str)
         Metric::Completed => ("skep_completed_total", "", "Downloads completed."),
         Metric::RefusedPortZero => ("skep_refused_total", "reason=\"port_zero\"", REFUSED),
         Metric::RefusedPasskey => ("skep_refused_total", "reason=\"passkey\"", REFUSED),
+        Metric::RefusedMember => ("skep_refused_total", "reason=\"member\"", REFUSED),
+        Metric::RefusedUnlisted => ("skep_refused_total", "reason=\"unlisted\"", REFUSED),
         Metric::RefusedFull => ("skep_refused_total", "reason=\"memory\"", REFUSED),
         Metric::Malformed => ("skep_malformed_total", "", "Requests that were none."),
         Metric::ConnectionIdInvalid => {

@@ -3,46 +3,54 @@
 //! Announces and scrapes are not here: [`front`](crate::listener::http::front) answers them before a request comes to
 //! the router. Nothing here is waited for by an announce.
 //!
-//! The rooms: [`problem`] is every refusal; [`admin`] the token; `guard` what holds for all requests; `links` the
+//! The rooms: [`problem`] is every refusal; [`admin`] the token; `standing` who may do what; `guard` what holds for all requests; `links` the
 //! hub's own addresses; `addition` the way into the catalogue, limited by `Throttle` and `body`; then a room for
 //! each group of calls.
 
 mod addition;
 pub mod admin;
+mod audit;
 mod body;
 mod directory;
 mod facts;
+mod fields;
 mod guard;
 mod https;
 mod import;
+mod invites;
 mod links;
 mod metrics;
 mod neighbours;
 pub mod problem;
 mod query;
+mod standing;
 mod status;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tokens;
 mod torrents;
+mod users;
 mod view;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use serde::Serialize;
 use swarm::InfoHash;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::catalogue::{Catalogue, Torrent};
-use crate::config::{Config, Publish};
+use crate::config::{Config, Mode, Publish};
 use crate::hub::Bound;
+use crate::members::Members;
 use crate::similar::Similarity;
 use crate::throttle::Throttle;
 use crate::tracker::Tracker;
@@ -50,19 +58,24 @@ use crate::web;
 use body::{BODIES_BYTES_MAX, Budget};
 use https::Https;
 
-pub use admin::{AdminToken, Standing, TokenError};
+pub use admin::{AdminToken, TokenError};
 pub use directory::DirectoryView;
 pub use problem::Problem;
+pub use standing::Standing;
 
 pub(crate) use addition::{Adder, form, from_metainfo};
 pub(crate) use links::Site;
 pub(crate) use query::Parameters;
+pub(crate) use standing::COOKIE;
 pub(crate) use text::percent_encoded;
 pub(crate) use torrents::find;
 pub(crate) use view::Swarm;
 
 /// How often the names of the torrents in a long scrape are looked up one by one.
 const NAMES_MAX: usize = 10_000;
+
+/// Tries to join that an address has in a minute.
+const JOINS_PER_MINUTE: u32 = 10;
 
 /// Searches for similar hashes that run at a time: each looks at every hash that is known.
 const SEARCHES_MAX: usize = 1;
@@ -71,6 +84,7 @@ const SEARCHES_MAX: usize = 1;
 pub struct ApiState {
     tracker: Arc<Tracker>,
     catalogue: Catalogue,
+    members: Members,
     admin: AdminToken,
     directory: DirectoryView,
     hooks: Hooks,
@@ -79,6 +93,8 @@ pub struct ApiState {
     udp_port: Option<u16>,
     https: Https,
     additions: Throttle,
+    /// Tries to join.
+    joins: Throttle,
     additions_per_minute: u32,
     metainfo_bytes_max: usize,
     body_bytes_max: usize,
@@ -94,6 +110,16 @@ pub struct ApiState {
     searches: Semaphore,
     /// The turn of an import.
     imports: Semaphore,
+}
+
+/// What lasts, and who may change it.
+pub struct Kept {
+    /// The torrents.
+    pub catalogue: Catalogue,
+    /// Those who take part.
+    pub members: Members,
+    /// The secret that opens everything.
+    pub admin: AdminToken,
 }
 
 /// What the API asks of the process around it.
@@ -113,16 +139,17 @@ impl ApiState {
     pub fn new(
         config: &Config,
         tracker: Arc<Tracker>,
-        catalogue: Catalogue,
-        admin: AdminToken,
+        kept: Kept,
         bound: &Bound,
         directory: DirectoryView,
         hooks: Hooks,
     ) -> Arc<Self> {
+        let Kept { catalogue, members, admin } = kept;
         let limits = &config.catalogue;
         Arc::new(Self {
             tracker,
             catalogue,
+            members,
             admin,
             directory,
             hooks,
@@ -130,6 +157,7 @@ impl ApiState {
             udp_port: bound.udp.first().map(|address| address.port()),
             https: Https::new(&config.tls, bound),
             additions: Throttle::new(limits.additions_per_minute),
+            joins: Throttle::new(JOINS_PER_MINUTE),
             additions_per_minute: limits.additions_per_minute,
             metainfo_bytes_max: limits.metainfo_bytes_max,
             body_bytes_max: config.http.body_bytes_max,
@@ -169,6 +197,16 @@ impl ApiState {
         &self.catalogue
     }
 
+    /// The bytes of a short body.
+    pub(crate) async fn read_short(&self, body: Body, bytes_max: usize) -> Result<Vec<u8>, Problem> {
+        Ok(self.bodies.read(body, bytes_max).await?.bytes)
+    }
+
+    /// Whom the hub is for.
+    pub(crate) fn mode(&self) -> Mode {
+        self.members.policy().mode()
+    }
+
     pub(crate) fn tracker(&self) -> &Tracker {
         &self.tracker
     }
@@ -206,6 +244,15 @@ pub fn router(state: Arc<ApiState>) -> Router {
         .route("/torrents", get(torrents::list).post(torrents::add))
         .route("/torrents/{hash}", get(torrents::get).delete(torrents::remove))
         .route("/directory", get(directory::list))
+        .route("/users", get(users::list).post(users::add))
+        .route("/users/{name}", get(users::get).patch(users::change).delete(users::remove))
+        .route("/users/{name}/passkey", post(users::rotate).delete(users::revoke))
+        .route("/join", post(users::join))
+        .route("/invites", get(invites::list).post(invites::add))
+        .route("/invites/{id}", delete(invites::remove))
+        .route("/tokens", get(tokens::list).post(tokens::add))
+        .route("/tokens/{name}", delete(tokens::remove))
+        .route("/audit", get(audit::list))
         .route("/stats", get(status::stats))
         .route("/import", post(import::import));
     Router::new()

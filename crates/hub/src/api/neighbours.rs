@@ -12,14 +12,15 @@ use tokio::sync::oneshot;
 use wire::hash_text;
 
 use super::addition::Adder;
-use super::admin::Admin;
 use super::links::Site;
 use super::query::Parameters;
+use super::standing::Acting;
 use super::text::{cut, quoted};
 use super::view::Swarm;
-use super::{ApiState, Problem, facts};
+use super::{ApiState, Problem, audit, facts};
 use crate::catalogue::{NewTorrent, PAGE_TORRENTS_MAX, Query, Torrent};
 use crate::similar::Match;
+use crate::store::roll::Scope;
 
 /// Torrents that `/stats` tells of in one answer; `Link: …; rel="next"` leads to the others.
 const STATS_TORRENTS_MAX: usize = 10_000;
@@ -241,7 +242,11 @@ async fn uncatalogued(
 }
 
 /// `GET /save_state`
-pub(super) async fn save_state(State(state): State<Arc<ApiState>>, _: Admin) -> Result<Response, Problem> {
+pub(super) async fn save_state(
+    State(state): State<Arc<ApiState>>,
+    acting: Acting,
+) -> Result<Response, Problem> {
+    let actor = acting.require(Scope::Admin)?;
     let failed = |why: String| {
         tracing::error!(why, "the state was not saved");
         Problem::unavailable(why, RETRY_SECS)
@@ -251,13 +256,19 @@ pub(super) async fn save_state(State(state): State<Arc<ApiState>>, _: Admin) -> 
     state.hooks.save.send(answer).await.map_err(|_| stopping())?;
     answered.await.map_err(|_| stopping())?.map_err(failed)?;
     state.catalogue.flush().await?;
+    audit::record(&state, "save", "", &actor).await;
     Ok(Json(json!({ "message": "Tracker state saved" })).into_response())
 }
 
 /// `POST /shutdown`
-pub(super) async fn shutdown(State(state): State<Arc<ApiState>>, _: Admin) -> Response {
+pub(super) async fn shutdown(
+    State(state): State<Arc<ApiState>>,
+    acting: Acting,
+) -> Result<Response, Problem> {
+    let actor = acting.require(Scope::Admin)?;
     tracing::info!("stopping: asked over HTTP");
+    audit::record(&state, "shutdown", "", &actor).await;
     // If the channel is full or closed, the hub is stopping already.
     let _ = state.hooks.shutdown.try_send(());
-    Json(json!({ "message": "Server shutting down..." })).into_response()
+    Ok(Json(json!({ "message": "Server shutting down..." })).into_response())
 }

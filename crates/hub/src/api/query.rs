@@ -19,6 +19,20 @@ impl Parameters {
         query.split('&').filter(|text| !text.is_empty()).map(pair).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Those of a form that a browser sends (`application/x-www-form-urlencoded`).
+    ///
+    /// # Errors
+    ///
+    /// 400 if it is none.
+    pub(crate) fn of_form(bytes: &[u8]) -> Result<Self, Problem> {
+        Self::of(std::str::from_utf8(bytes).map_err(|_| Problem::bad_request("the form is not UTF-8"))?)
+    }
+
+    /// Those of a request.
+    pub(super) fn of_parts(parts: &Parts) -> Result<Self, Problem> {
+        Self::of(parts.uri.query().unwrap_or_default())
+    }
+
     /// The first value of a parameter that is not empty.
     #[must_use]
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
@@ -47,7 +61,7 @@ impl<S: Sync> FromRequestParts<S> for Parameters {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Self::of(parts.uri.query().unwrap_or_default())
+        Self::of_parts(parts)
     }
 }
 

@@ -4,6 +4,7 @@ mod additions;
 mod administration;
 mod hub;
 mod listing;
+mod members;
 mod neighbours;
 mod pages;
 mod refusals;

@@ -9,13 +9,14 @@ use serde::Serialize;
 use swarm::InfoHash;
 
 use super::addition::{self, Adder};
-use super::admin::{Admin, Standing};
 use super::links::Site;
 use super::query::Parameters;
+use super::standing::{Acting, Standing};
 use super::text::{cut, percent_encoded, quoted};
 use super::view::{Summary, Whole};
-use super::{ApiState, Problem};
+use super::{ApiState, Problem, audit};
 use crate::catalogue::{Outcome, PAGE_TORRENTS_MAX, Query, Torrent};
+use crate::store::roll::Scope;
 
 /// Torrents of a page, unless the request says otherwise.
 const PAGE_TORRENTS_DEFAULT: usize = 50;
@@ -70,21 +71,22 @@ pub(super) async fn get(
     Path(hash): Path<String>,
 ) -> Result<Response, Problem> {
     let torrent = find(&hash, &state).await?;
-    state.json(&Whole::of(torrent, &site, &state, standing == Standing::Admin))
+    state.json(&Whole::of(torrent, &site, &state, standing.may(Scope::Read)))
 }
 
 /// `DELETE /api/v1/torrents/<hash>`
 pub(super) async fn remove(
     State(state): State<Arc<ApiState>>,
-    _: Admin,
+    acting: Acting,
     Path(hash): Path<String>,
 ) -> Result<StatusCode, Problem> {
+    let actor = acting.require(Scope::Torrents)?;
     let hash = read_hash(&hash)?;
     if !state.catalogue.remove(hash).await? {
         return Err(unknown(&hash));
     }
     state.tracker.unpin(&hash);
-    tracing::info!(%hash, "removed a torrent");
+    audit::record(&state, "torrent.remove", &hash.to_string(), &actor).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    CatalogueConfig, ClassicConfig, Config, HttpConfig, LogConfig, SnapshotConfig, TlsConfig, TrackerConfig,
-    UdpConfig, format_size,
+    CatalogueConfig, ClassicConfig, Config, HttpConfig, LogConfig, Mode, Publish, SnapshotConfig, TlsConfig,
+    TrackerConfig, UdpConfig, format_size,
 };
 
 /// The longest span a key in seconds may name: a day, beyond which a client would seem to have forgotten the hub.
@@ -68,6 +68,12 @@ impl Config {
     pub fn check(&self) -> Result<(), Vec<ConfigError>> {
         let mut faults = Faults(Vec::new());
         self.check_top(&mut faults);
+        faults.range(
+            "members.wrong_passkeys_per_minute",
+            self.members.wrong_passkeys_per_minute,
+            1,
+            u32::MAX,
+        );
         self.tracker.check(&mut faults);
         self.http.check(&mut faults);
         self.tls.check(&mut faults);
@@ -97,6 +103,13 @@ impl Config {
             // The token itself is a secret, so it is not quoted.
             let value = if token.is_empty() { "empty" } else { "set to what no HTTP header can carry" };
             faults.add("admin_token", value, "visible ASCII characters without blanks are expected");
+        }
+        if self.publish == Publish::Uploaders && self.mode != Mode::Members {
+            faults.add(
+                "publish",
+                "\"uploaders\"",
+                "\"anyone\" or \"token\" is expected where `mode` is not \"members\"",
+            );
         }
     }
 }

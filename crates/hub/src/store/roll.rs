@@ -207,6 +207,8 @@ pub struct Pass {
     pub user: UserId,
     /// Its passkey.
     pub passkey: SecretHash,
+    /// What it may do beside announcing.
+    pub role: Role,
     /// Whether it may announce.
     pub disabled: bool,
     /// When its membership ends, in Unix seconds.
@@ -225,8 +227,8 @@ impl Member {
     /// What a tracker needs to know of it; `None` while it has no passkey.
     #[must_use]
     pub fn pass(&self) -> Option<Pass> {
-        let Self { id, passkey, disabled, until, .. } = self;
-        passkey.map(|passkey| Pass { user: *id, passkey, disabled: *disabled, until: *until })
+        let Self { id, passkey, role, disabled, until, .. } = *self;
+        passkey.map(|passkey| Pass { user: id, passkey, role, disabled, until })
     }
 
     /// The same with a change made, if it is one.

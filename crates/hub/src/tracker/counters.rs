@@ -19,8 +19,12 @@ pub enum Metric {
     Completed,
     /// Announces refused because they named port 0.
     RefusedPortZero,
-    /// Announces refused because they came with a passkey.
+    /// Announces and scrapes refused for their passkey: none, a wrong one, or one where there are no members.
     RefusedPasskey,
+    /// Announces and scrapes refused because the member may not take part now.
+    RefusedMember,
+    /// Announces refused because their torrent is not in the catalogue.
+    RefusedUnlisted,
     /// Announces refused for want of memory.
     RefusedFull,
     /// Requests that were none.
@@ -33,7 +37,7 @@ pub enum Metric {
 
 impl Metric {
     /// All, in order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::AnnouncesUdp4,
         Self::AnnouncesUdp6,
         Self::AnnouncesHttp,
@@ -43,6 +47,8 @@ impl Metric {
         Self::Completed,
         Self::RefusedPortZero,
         Self::RefusedPasskey,
+        Self::RefusedMember,
+        Self::RefusedUnlisted,
         Self::RefusedFull,
         Self::Malformed,
         Self::ConnectionIdInvalid,

@@ -7,6 +7,12 @@ use super::Metric;
 /// Minutes after which a client may try again when the hub is out of memory.
 const FULL_RETRY_MINUTES: u32 = 30;
 
+/// Minutes after which a client may try again that has shown too many wrong passkeys.
+const PASSKEY_RETRY_MINUTES: u32 = 1;
+
+/// Minutes after which what somebody can put right may be right.
+const MEMBER_RETRY_MINUTES: u32 = 60;
+
 /// Why an announce was not taken. Displayed, it is a sentence for the person who reads it in a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -14,6 +20,18 @@ pub enum Refusal {
     PortZero,
     /// The announce address has a passkey, and this hub has no members.
     PasskeyUnwanted,
+    /// The hub is for members, and the announce address has no passkey.
+    PasskeyMissing,
+    /// The passkey is nobody's, or is so no longer.
+    PasskeyUnknown,
+    /// Too many wrong passkeys came from there.
+    PasskeysTooMany,
+    /// The member is disabled.
+    MemberDisabled,
+    /// The membership has ended.
+    MemberOver,
+    /// The torrent is not in the catalogue, and the hub is for those of it.
+    Unlisted,
     /// The memory budget is reached.
     Full,
 }
@@ -24,7 +42,11 @@ impl Refusal {
     pub const fn retry_in(self) -> Option<RetryIn> {
         match self {
             Self::PortZero => None,
-            Self::PasskeyUnwanted => Some(RetryIn::Never),
+            Self::PasskeyUnwanted | Self::PasskeyMissing | Self::PasskeyUnknown => Some(RetryIn::Never),
+            Self::PasskeysTooMany => Some(RetryIn::Minutes(PASSKEY_RETRY_MINUTES)),
+            Self::MemberDisabled | Self::MemberOver | Self::Unlisted => {
+                Some(RetryIn::Minutes(MEMBER_RETRY_MINUTES))
+            }
             Self::Full => Some(RetryIn::Minutes(FULL_RETRY_MINUTES)),
         }
     }
@@ -34,7 +56,11 @@ impl Refusal {
     pub const fn metric(self) -> Metric {
         match self {
             Self::PortZero => Metric::RefusedPortZero,
-            Self::PasskeyUnwanted => Metric::RefusedPasskey,
+            Self::PasskeyUnwanted | Self::PasskeyMissing | Self::PasskeyUnknown | Self::PasskeysTooMany => {
+                Metric::RefusedPasskey
+            }
+            Self::MemberDisabled | Self::MemberOver => Metric::RefusedMember,
+            Self::Unlisted => Metric::RefusedUnlisted,
             Self::Full => Metric::RefusedFull,
         }
     }
@@ -48,6 +74,20 @@ impl fmt::Display for Refusal {
             }
             Self::PasskeyUnwanted => {
                 f.write_str("this tracker has no members; announce to /announce, without a passkey")
+            }
+            Self::PasskeyMissing => f.write_str(
+                "this tracker is for members: download the .torrent here, with your passkey, and use that",
+            ),
+            Self::PasskeyUnknown => f.write_str(
+                "your passkey is not known (any more): download the .torrent again with the one you have now",
+            ),
+            Self::PasskeysTooMany => {
+                f.write_str("too many wrong passkeys came from your address; wait a minute")
+            }
+            Self::MemberDisabled => f.write_str("your account is disabled; ask those who run this tracker"),
+            Self::MemberOver => f.write_str("your membership has ended; ask those who run this tracker"),
+            Self::Unlisted => {
+                f.write_str("this torrent is not in this tracker's catalogue; it must be added there first")
             }
             Self::Full => {
                 write!(f, "this tracker has no room for more; try again in {FULL_RETRY_MINUTES} minutes")

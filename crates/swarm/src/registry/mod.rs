@@ -216,6 +216,12 @@ impl Registry {
         Ok(())
     }
 
+    /// Whether the swarm of `hash` is kept while it is empty.
+    #[must_use]
+    pub fn is_pinned(&self, hash: &InfoHash) -> bool {
+        self.find(hash).is_some_and(|at| self.swarms[at].pinned())
+    }
+
     /// Lets the swarm of `hash` go once it is empty.
     pub fn unpin(&mut self, hash: &InfoHash) {
         if let Some(at) = self.find(hash) {

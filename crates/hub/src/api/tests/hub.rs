@@ -13,12 +13,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tower::ServiceExt;
 use wire::metainfo::{Builder, Content};
 
-use crate::api::{AdminToken, ApiState, DirectoryView, Hooks, router};
+use crate::api::{AdminToken, ApiState, DirectoryView, Hooks, Kept, router};
 use crate::catalogue::{Catalogue, Limits, now_unix};
 use crate::classic::Registrar;
 use crate::config::Config;
 use crate::hub::Bound;
 use crate::listener::http::handover::{Channel, Origin};
+use crate::members::Members;
+use crate::policy::Policy;
 use crate::tracker::{Asker, Events, Tracker};
 
 pub(super) const TOKEN: &str = "opensesame";
@@ -68,7 +70,9 @@ impl Hub {
             ..Limits::default()
         };
         let (catalogue, _) = Catalogue::open_with(dir.path(), limits, now_unix).unwrap();
-        let tracker = Arc::new(Tracker::new(&config.tracker, Box::new(Deaf)));
+        let policy = Arc::new(Policy::new(config.mode, &config.members));
+        let members = Members::open(catalogue.durable().clone(), policy.clone(), now_unix).unwrap();
+        let tracker = Arc::new(Tracker::guarded(&config.tracker, policy, Box::new(Deaf)));
         let (save, saves) = mpsc::channel(1);
         let (shutdown, shutdowns) = mpsc::channel(1);
         let (ready, is_ready) = watch::channel(true);
@@ -82,7 +86,8 @@ impl Hub {
             classic: Vec::new(),
         };
         let directory = DirectoryView::new(Arc::new(Registrar::new(&config.classic)), &bound.classic);
-        let state = ApiState::new(&config, tracker.clone(), catalogue, admin, &bound, directory, hooks);
+        let kept = Kept { catalogue, members, admin };
+        let state = ApiState::new(&config, tracker.clone(), kept, &bound, directory, hooks);
         Self { router: router(state), tracker, saves, shutdowns, ready, _dir: dir }
     }
 
@@ -109,6 +114,15 @@ impl Hub {
 
     /// Has a peer announce itself from 192.0.2.`last`.
     pub(super) fn announce(&self, hash: InfoHash, last: u8, left: u64, event: Event) {
+        self.announce_with(None, hash, last, left, event);
+    }
+
+    /// The same of a member.
+    pub(super) fn announce_as(&self, passkey: &str, hash: InfoHash, last: u8, left: u64, event: Event) {
+        self.announce_with(Some(passkey.as_bytes()), hash, last, left, event);
+    }
+
+    fn announce_with(&self, passkey: Option<&[u8]>, hash: InfoHash, last: u8, left: u64, event: Event) {
         let ask = wire::Announce {
             info_hash: hash,
             peer_id: PeerId(*b"-SK0100-abcdefghijkl"),
@@ -120,7 +134,7 @@ impl Hub {
             event,
             want: None,
             key: None,
-            passkey: None,
+            passkey,
         };
         let asker =
             Asker { ip: [192, 0, 2, last].into(), families: Families::Both, ids: false, user_agent: None };

@@ -9,7 +9,7 @@ use wire::Malformed;
 use wire::http::{RetryIn, Shape};
 
 use crate::config::TrackerConfig;
-use crate::tracker::{Asker, Metric, Refusal, Tracker, Worker};
+use crate::tracker::{Asker, Metric, Tracker, Worker};
 
 /// What a request asks the tracker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,12 +135,8 @@ impl Desk {
     /// # Errors
     ///
     /// A sentence for the person who asks.
-    pub fn hashes(&mut self, call: &Call<'_>) -> Result<Vec<InfoHash>, String> {
-        if call.passkey.is_some() {
-            let refusal = Refusal::PasskeyUnwanted;
-            self.count(refusal.metric());
-            return Err(refusal.to_string());
-        }
+    pub fn hashes(&mut self, call: &Call<'_>, ip: IpAddr) -> Result<Vec<InfoHash>, String> {
+        self.tracker.admit_scrape(call.passkey, ip, &self.worker).map_err(|refusal| refusal.to_string())?;
         match wire::http::decode_scrape(call.query, self.scrape_hashes_max) {
             Ok(request) if request.hashes.is_empty() && !self.full_scrape => {
                 self.count(Metric::Malformed);
@@ -197,7 +193,7 @@ impl Desk {
         if call.wants_json(caller.accepts_json) {
             return Outcome::WantsJson;
         }
-        match self.hashes(call) {
+        match self.hashes(call, caller.ip) {
             Ok(hashes) if hashes.is_empty() => return Outcome::WantsAll,
             Ok(hashes) => {
                 self.count_scrape();

@@ -2,6 +2,7 @@
 //! [`Desk`]; and the scrapes that the listener's threads leave to others, those in JSON and those of everything.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -64,27 +65,28 @@ impl Front {
             parts.headers.get_all(header::ACCEPT).iter().any(|value| accepts_json(value.as_bytes()));
         let json = call.wants_json(accepts_json);
         let mut body = Vec::new();
-        let outcome = match ClientIp::of(parts) {
-            Ok(ClientIp(ip)) => {
-                let user_agent = parts.headers.get(header::USER_AGENT).map(|value| value.as_bytes());
-                let mut desk = self.desk.lock();
-                desk.tick();
-                desk.answer(call, &Caller { ip, user_agent, accepts_json }, &mut body)
-            }
+        let ip = match ClientIp::of(parts) {
+            Ok(ClientIp(ip)) => ip,
             Err(ClientIpError::Proxy(fault)) => {
                 self.desk.lock().refuse(&fault, &mut body);
-                Outcome::Answered
+                return bencoded(body);
             }
             Err(error @ ClientIpError::NoOrigin) => return error.into_response(),
         };
+        let outcome = {
+            let user_agent = parts.headers.get(header::USER_AGENT).map(|value| value.as_bytes());
+            let mut desk = self.desk.lock();
+            desk.tick();
+            desk.answer(call, &Caller { ip, user_agent, accepts_json }, &mut body)
+        };
         match outcome {
             Outcome::Answered => bencoded(body),
-            Outcome::WantsJson | Outcome::WantsAll => self.scrape(call, json).await,
+            Outcome::WantsJson | Outcome::WantsAll => self.scrape(call, ip, json).await,
         }
     }
 
-    async fn scrape(&self, call: &Call<'_>, json: bool) -> Response {
-        let hashes = match self.desk.lock().hashes(call) {
+    async fn scrape(&self, call: &Call<'_>, ip: IpAddr, json: bool) -> Response {
+        let hashes = match self.desk.lock().hashes(call, ip) {
             Ok(hashes) => hashes,
             Err(reason) => return problem(StatusCode::BAD_REQUEST, &reason),
         };

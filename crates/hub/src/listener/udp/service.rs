@@ -51,12 +51,15 @@ impl Service {
                 }
             }
             Ok(Packet { reply_to, request: Request::Scrape { connection, hashes } }) => {
-                if self.known(connection, from) {
+                if !self.known(connection, from) {
+                    self.turn_away(reply_to, datagram.len(), out);
+                } else if let Err(refusal) = self.tracker.admit_scrape(None, from, &self.worker) {
+                    // A scrape over UDP has no place for a passkey.
+                    udp::encode_error(reply_to, &refusal.to_string(), out);
+                } else {
                     self.worker.counters.add(Metric::ScrapesUdp, 1);
                     let counts = |hash| self.tracker.scrape(&hash).unwrap_or_default();
                     udp::encode_scrape(reply_to, hashes.map(counts), out);
-                } else {
-                    self.turn_away(reply_to, datagram.len(), out);
                 }
             }
             Err(reject) => self.reject(&reject, datagram.len(), from, out),

@@ -140,13 +140,14 @@ pub(super) fn members(connection: &Connection, span: Span) -> rusqlite::Result<V
 }
 
 pub(super) fn passes(connection: &Connection) -> rusqlite::Result<Vec<Pass>> {
-    let sql = "SELECT id, passkey, disabled, until FROM members WHERE passkey IS NOT NULL";
+    let sql = "SELECT id, passkey, disabled, until, role FROM members WHERE passkey IS NOT NULL";
     let pass = |row: &Row<'_>| {
         Ok(Pass {
             user: user(row, 0)?,
             passkey: SecretHash(row.get(1)?),
             disabled: row.get(2)?,
             until: row.get(3)?,
+            role: role(row, 4)?,
         })
     };
     connection.prepare_cached(sql)?.query_map([], pass)?.collect()
@@ -200,12 +201,10 @@ pub(super) fn audit(connection: &Connection, span: Span) -> rusqlite::Result<Vec
 }
 
 fn read_member(row: &Row<'_>) -> rusqlite::Result<Member> {
-    let role: u8 = row.get(2)?;
     Ok(Member {
         id: user(row, 0)?,
         name: row.get(1)?,
-        // What a newer program wrote may do the least.
-        role: Role::ALL.get(usize::from(role)).copied().unwrap_or_default(),
+        role: role(row, 2)?,
         disabled: row.get(3)?,
         until: row.get(4)?,
         passkey: row.get::<_, Option<[u8; 32]>>(5)?.map(SecretHash),
@@ -213,6 +212,12 @@ fn read_member(row: &Row<'_>) -> rusqlite::Result<Member> {
         created_at: row.get(7)?,
         version: u64::try_from(row.get::<_, i64>(8)?).unwrap_or(0),
     })
+}
+
+fn role(row: &Row<'_>, column: usize) -> rusqlite::Result<Role> {
+    let role: u8 = row.get(column)?;
+    // What a newer program wrote may do the least.
+    Ok(Role::ALL.get(usize::from(role)).copied().unwrap_or_default())
 }
 
 fn user(row: &Row<'_>, column: usize) -> rusqlite::Result<UserId> {

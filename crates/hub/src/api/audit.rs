@@ -1,0 +1,56 @@
+//! `/api/v1/audit`: who did what, when and from where.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Serialize;
+
+use super::query::Parameters;
+use super::standing::Standing;
+use super::users::span;
+use super::{ApiState, Problem};
+use crate::members::Actor;
+use crate::store::roll::{AuditEntry, Scope};
+
+#[derive(Serialize)]
+struct Shown {
+    id: i64,
+    /// Unix seconds.
+    at: i64,
+    who: String,
+    address: String,
+    act: String,
+    object: String,
+}
+
+#[derive(Serialize)]
+struct Page {
+    acts: Vec<Shown>,
+    next: Option<String>,
+}
+
+/// `GET /api/v1/audit?limit=&cursor=`, the newest first.
+pub(super) async fn list(
+    State(state): State<Arc<ApiState>>,
+    standing: Standing,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    standing.require(Scope::Admin)?;
+    let span = span(&parameters)?;
+    let acts = state.members.audit(span).await?;
+    let next =
+        acts.last().filter(|(id, _)| acts.len() == span.limit && *id > 1).map(|(id, _)| id.to_string());
+    let shown = |(id, entry): (i64, AuditEntry)| {
+        let AuditEntry { at, who, address, act, object } = entry;
+        Shown { id, at, who, address, act, object }
+    };
+    state.json(&Page { acts: acts.into_iter().map(shown).collect(), next })
+}
+
+/// Records an act of another room. It was done already: that it cannot be recorded is logged.
+pub(super) async fn record(state: &ApiState, act: &'static str, object: &str, actor: &Actor) {
+    if let Err(fault) = state.members.record(act, object, actor).await {
+        tracing::error!(%fault, who = actor.who, address = %actor.address, object, "{act} is not in the audit log");
+    }
+}

@@ -1,0 +1,280 @@
+//! `/api/v1/users`, `/api/v1/join`: members and their passkeys.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::fields::{self, etag, if_match, invalid};
+use super::links::{Site, client_ip};
+use super::query::Parameters;
+use super::standing::{Acting, Standing};
+use super::text::quoted;
+use super::{ApiState, Problem};
+use crate::config::Mode;
+use crate::members::{Actor, Secret};
+use crate::store::roll::{Member, MemberPatch, Role, Scope, Span};
+
+/// Members of a page, unless the request says otherwise, and at most.
+pub(super) const PAGE_DEFAULT: usize = 50;
+pub(super) const PAGE_MAX: usize = 500;
+
+/// Who joins, in the audit log.
+const BY_INVITATION: &str = "invitation";
+
+/// A member as the API shows it.
+#[derive(Debug, Serialize)]
+struct User {
+    name: String,
+    role: &'static str,
+    /// "active", "disabled" or "over".
+    state: &'static str,
+    disabled: bool,
+    /// Unix seconds.
+    until: Option<i64>,
+    has_passkey: bool,
+    invited_by: Option<String>,
+    /// Unix seconds.
+    created_at: i64,
+    version: u64,
+}
+
+/// A member, and its new passkey.
+#[derive(Serialize)]
+struct WithPasskey {
+    #[serde(flatten)]
+    user: User,
+    passkey: String,
+    /// Where its clients announce.
+    announce: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Page {
+    users: Vec<User>,
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct New {
+    name: String,
+    #[serde(default)]
+    role: RoleField,
+    #[serde(default)]
+    until: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Patch {
+    role: Option<RoleField>,
+    disabled: Option<bool>,
+    #[serde(default, deserialize_with = "stated")]
+    until: Option<Option<i64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Joining {
+    code: String,
+    name: String,
+}
+
+/// A role as it is written.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RoleField {
+    #[default]
+    Member,
+    Uploader,
+    Admin,
+}
+
+/// `GET /api/v1/users?limit=&cursor=`
+pub(super) async fn list(
+    State(state): State<Arc<ApiState>>,
+    standing: Standing,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    standing.require(Scope::Read)?;
+    let span = span(&parameters)?;
+    let members = state.members.list(span).await?;
+    let next = members.last().filter(|_| members.len() == span.limit).map(|last| last.id.0.to_string());
+    let users = members.into_iter().map(|member| User::of(member, &state)).collect();
+    state.json(&Page { users, next })
+}
+
+/// `POST /api/v1/users`
+pub(super) async fn add(
+    State(state): State<Arc<ApiState>>,
+    acting: Acting,
+    site: Site,
+    request: Request,
+) -> Result<Response, Problem> {
+    let actor = acting.require(Scope::Users)?;
+    let New { name, role, until } = fields::read(request.into_body(), &state).await?;
+    let (member, passkey) = state.members.add(&name, role.into(), until, None, &actor).await?;
+    made(member, &passkey, &site, &state)
+}
+
+/// `POST /api/v1/join`: whoever has the code of an invitation.
+pub(super) async fn join(
+    State(state): State<Arc<ApiState>>,
+    site: Site,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    if state.mode() != Mode::Members {
+        return Err(Problem::not_found("this hub is open to anybody: there is nothing to join"));
+    }
+    let address = client_ip(&parts)?;
+    state.joins.take(address, 1, Instant::now()).map_err(|wait| {
+        let secs = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+        Problem::too_many(format!("too many tries from your address; wait {secs} s"), secs)
+    })?;
+    let Joining { code, name } = fields::read(body, &state).await?;
+    let actor = Actor { who: BY_INVITATION.to_owned(), address };
+    let (member, passkey) = state.members.add(&name, Role::Member, None, Some(&code), &actor).await?;
+    made(member, &passkey, &site, &state)
+}
+
+/// `GET /api/v1/users/<name>`
+pub(super) async fn get(
+    State(state): State<Arc<ApiState>>,
+    standing: Standing,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    standing.require(Scope::Read)?;
+    shown(state.members.get(&name).await?, &state)
+}
+
+/// `PATCH /api/v1/users/<name>`
+pub(super) async fn change(
+    State(state): State<Arc<ApiState>>,
+    acting: Acting,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response, Problem> {
+    let actor = acting.require(Scope::Users)?;
+    let version = if_match(&headers)?;
+    let Patch { role, disabled, until } = fields::read(request.into_body(), &state).await?;
+    if role.is_none() && disabled.is_none() && until.is_none() {
+        return Err(invalid("nothing is to be changed: `role`, `disabled` or `until` is expected"));
+    }
+    let patch = MemberPatch { role: role.map(Into::into), disabled, until, passkey: None };
+    shown(state.members.change(&name, version, patch, &actor).await?, &state)
+}
+
+/// `DELETE /api/v1/users/<name>`
+pub(super) async fn remove(
+    State(state): State<Arc<ApiState>>,
+    acting: Acting,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let actor = acting.require(Scope::Users)?;
+    state.members.remove(&name, if_match(&headers)?, &actor).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /api/v1/users/<name>/passkey`: another one, and the one before is worth nothing any more.
+pub(super) async fn rotate(
+    State(state): State<Arc<ApiState>>,
+    acting: Acting,
+    site: Site,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    let actor = acting.require(Scope::Users)?;
+    let (member, passkey) = state.members.rotate(&name, &actor).await?;
+    let version = member.version;
+    let told = WithPasskey::of(member, &passkey, &site, &state);
+    Ok(([(header::ETAG, etag(version))], state.json(&told)?).into_response())
+}
+
+/// `DELETE /api/v1/users/<name>/passkey`
+pub(super) async fn revoke(
+    State(state): State<Arc<ApiState>>,
+    acting: Acting,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    let actor = acting.require(Scope::Users)?;
+    shown(state.members.revoke(&name, &actor).await?, &state)
+}
+
+/// The part of a list that a request asks for.
+///
+/// # Errors
+///
+/// 400 if the cursor is none.
+pub(super) fn span(parameters: &Parameters) -> Result<Span, Problem> {
+    let cursor = parameters.get("cursor").unwrap_or("0");
+    let after = cursor.parse().ok().filter(|after: &i64| *after >= 0).ok_or_else(|| {
+        Problem::bad_request(format!("cursor {} is none that this hub gave", quoted(cursor)))
+    })?;
+    Ok(Span { after, limit: parameters.limit("limit", PAGE_DEFAULT, PAGE_MAX)? })
+}
+
+fn made(member: Member, passkey: &Secret, site: &Site, state: &ApiState) -> Result<Response, Problem> {
+    let headers = [
+        (header::LOCATION, format!("/api/v1/users/{}", member.name)),
+        (header::ETAG, format!("\"{}\"", member.version)),
+    ];
+    let told = WithPasskey::of(member, passkey, site, state);
+    Ok((StatusCode::CREATED, headers, state.json(&told)?).into_response())
+}
+
+fn shown(member: Member, state: &ApiState) -> Result<Response, Problem> {
+    let version = member.version;
+    Ok(([(header::ETAG, etag(version))], state.json(&User::of(member, state))?).into_response())
+}
+
+impl User {
+    fn of(member: Member, state: &ApiState) -> Self {
+        let is_over = member.until.is_some_and(|until| until <= state.members.now());
+        Self {
+            state: match (member.disabled, is_over) {
+                (true, _) => "disabled",
+                (false, true) => "over",
+                (false, false) => "active",
+            },
+            role: member.role.name(),
+            disabled: member.disabled,
+            until: member.until,
+            has_passkey: member.passkey.is_some(),
+            invited_by: member.invited_by,
+            created_at: member.created_at,
+            version: member.version,
+            name: member.name,
+        }
+    }
+}
+
+impl WithPasskey {
+    fn of(member: Member, passkey: &Secret, site: &Site, state: &ApiState) -> Self {
+        Self {
+            user: User::of(member, state),
+            passkey: passkey.tell().to_owned(),
+            announce: site.clone().of_member(passkey.tell()).announce_urls(),
+        }
+    }
+}
+
+impl From<RoleField> for Role {
+    fn from(role: RoleField) -> Self {
+        match role {
+            RoleField::Member => Self::Member,
+            RoleField::Uploader => Self::Uploader,
+            RoleField::Admin => Self::Admin,
+        }
+    }
+}
+
+/// A value that is there, be it `null`.
+fn stated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<i64>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}

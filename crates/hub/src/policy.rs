@@ -1,0 +1,74 @@
+//! Who may announce what: asked by the tracker before a swarm is touched.
+//!
+//! Nothing here waits: members are found in memory, by the hash of their passkey. What changes comes from
+//! [`Members`](crate::members::Members), which writes it to the store first.
+
+mod gate;
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use swarm::UserId;
+
+pub use gate::{Gate, Known};
+
+use crate::config::{MembersConfig, Mode};
+use crate::store::roll::SecretHash;
+use crate::throttle::Throttle;
+use crate::tracker::Refusal;
+
+/// What holds for every announce and scrape.
+pub struct Policy {
+    mode: Mode,
+    gate: Gate,
+    /// Wrong passkeys of an address.
+    wrong_passkeys: Throttle,
+}
+
+impl Policy {
+    /// One for a hub that is set up so. It knows no members yet.
+    #[must_use]
+    pub fn new(mode: Mode, config: &MembersConfig) -> Self {
+        Self { mode, gate: Gate::default(), wrong_passkeys: Throttle::new(config.wrong_passkeys_per_minute) }
+    }
+
+    /// Whom the hub is for.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The members that it knows.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Whether only torrents of the catalogue may be announced.
+    #[must_use]
+    pub fn is_listed_only(&self) -> bool {
+        self.mode != Mode::Open
+    }
+
+    /// Lets somebody at `ip` in, or not; `now` in Unix seconds. Who it is, if members have names here.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`], in words for the person at the client.
+    pub fn admit(&self, passkey: Option<&[u8]>, ip: IpAddr, now: i64) -> Result<Option<UserId>, Refusal> {
+        match (self.mode, passkey) {
+            (Mode::Members, Some(passkey)) => match self.gate.find(&SecretHash::of(passkey)) {
+                Some(known) if known.disabled => Err(Refusal::MemberDisabled),
+                Some(known) if known.is_over(now) => Err(Refusal::MemberOver),
+                Some(known) => Ok(Some(known.user)),
+                None => Err(match self.wrong_passkeys.take(ip, 1, Instant::now()) {
+                    Ok(()) => Refusal::PasskeyUnknown,
+                    Err(_) => Refusal::PasskeysTooMany,
+                }),
+            },
+            (Mode::Members, None) => Err(Refusal::PasskeyMissing),
+            (Mode::Open | Mode::Listed, Some(_)) => Err(Refusal::PasskeyUnwanted),
+            (Mode::Open | Mode::Listed, None) => Ok(None),
+        }
+    }
+}
