@@ -2,6 +2,7 @@
 
 mod classic;
 mod load;
+mod members;
 mod peer;
 mod torrent;
 
@@ -17,6 +18,9 @@ use wire::Fingerprint;
 
 pub(crate) use classic::{Classic, ClassicAction, ClassicFetch, ClassicRegister, ClassicTracker, DialectArg};
 pub(crate) use load::Load;
+pub(crate) use members::{
+    AdminHub, Audit, Invite, InviteAction, Listing, RoleArg, ScopeArg, Token, TokenAction, User, UserAction,
+};
 pub(crate) use peer::{Get, Peer, PeerArgs, Share, Up};
 pub(crate) use torrent::{Make, MakeContent, Show};
 
@@ -75,6 +79,10 @@ pub(crate) enum Command {
     Add(Add),
     Ls(Ls),
     Find(Find),
+    User(Box<User>),
+    Invite(Box<Invite>),
+    Token(Box<Token>),
+    Audit(Audit),
     Config(Config),
     Import(Import),
     Export(Export),
@@ -134,6 +142,15 @@ pub(crate) struct HubArgs {
 
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
+}
+
+/// Who asks a hub that is for members.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Hub")]
+pub(crate) struct MemberArgs {
+    /// Your passkey, where the hub is for members [env: SKEP_PASSKEY]
+    #[arg(long, value_name = "PASSKEY")]
+    pub(crate) passkey: Option<String>,
 }
 
 /// By what the certificate of a hub is known.
@@ -268,6 +285,9 @@ pub(crate) struct Add {
     pub(crate) hub: HubArgs,
 
     #[command(flatten)]
+    pub(crate) member: MemberArgs,
+
+    #[command(flatten)]
     pub(crate) admin: AdminArgs,
 
     #[command(flatten)]
@@ -326,6 +346,9 @@ pub(crate) struct ListArgs {
 
     #[command(flatten)]
     pub(crate) hub: HubArgs,
+
+    #[command(flatten)]
+    pub(crate) member: MemberArgs,
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,

@@ -12,6 +12,7 @@ use peer::trust::{Trust, distrust};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use wire::metainfo::METAINFO_BYTES_MAX;
 
@@ -35,6 +36,9 @@ const REPLY_BYTES_MAX: usize = 64 << 20;
 const NAMED_PER_PAGE: usize = 20;
 const NAMED_MAX: usize = 100;
 
+/// Digits of a passkey.
+const PASSKEY_DIGITS: usize = 32;
+
 /// Bytes of a refusal that are read for its reason.
 const REFUSAL_BYTES_MAX: usize = 64 << 10;
 
@@ -44,6 +48,7 @@ pub(crate) struct Client {
     trust: Option<Trust>,
     http: reqwest::Client,
     token: Token,
+    passkey: Option<String>,
     timeout: Duration,
 }
 
@@ -149,7 +154,22 @@ impl Client {
             .build()
             .map_err(|error| Failure::Failed(format!("cannot set up HTTP: {}", error::cause(&error))))?;
         let token = Token::find(settings, &hub);
-        Ok(Self { hub, trust, http, token, timeout })
+        let passkey = settings.client.passkey.clone();
+        if let Some(passkey) = passkey.as_ref().filter(|passkey| !is_passkey(passkey)) {
+            // Itself a secret, so it is not quoted.
+            let source = settings.source("client.passkey").unwrap_or_default();
+            let len = passkey.len();
+            return Err(Failure::Misuse(format!(
+                "{source}: this is no passkey: 32 hexadecimal digits are expected, and it has {len} characters"
+            )));
+        }
+        Ok(Self { hub, trust, http, token, passkey, timeout })
+    }
+
+    /// The passkey that is shown to the hub, if there is one.
+    #[must_use]
+    pub(crate) fn passkey(&self) -> Option<&str> {
+        self.passkey.as_deref()
     }
 
     /// Whether there is an admin token to show.
@@ -190,6 +210,34 @@ impl Client {
         let response = self.send(request, auth).await?;
         let status = response.status();
         Ok((status, self.json(response).await?))
+    }
+
+    /// Sends `body` to `path` with `query` and reads the answer as JSON; `null` where it has no body.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+        auth: Auth,
+    ) -> Result<Value, ClientError> {
+        let mut url = self.hub.join(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let request = self.http.request(method, url);
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let response = self.send(request, auth).await?;
+        if response.status() == StatusCode::NO_CONTENT {
+            return Ok(Value::Null);
+        }
+        self.json(response).await
     }
 
     /// A page of the catalogue: torrents that match `words`, at most `limit`, from `cursor` on.
@@ -282,13 +330,22 @@ impl Client {
 
     async fn send(&self, request: RequestBuilder, auth: Auth) -> Result<Response, ClientError> {
         let request = request.timeout(self.timeout).header(header::ACCEPT, "application/json");
-        let request = match self.token.value() {
-            Some(token) if auth == Auth::Admin => request.bearer_auth(token),
-            _ => request,
+        let shown = match (auth, self.token.value(), self.passkey()) {
+            (Auth::Admin, Some(token), _) => Some(token),
+            (_, _, passkey) => passkey,
         };
-        let response = request.send().await.map_err(|error| self.transport(&error))?;
+        // A hub for members shows strangers nothing: whoever runs it has the token.
+        let again = request.try_clone().zip(self.token.value().filter(|_| shown.is_none()));
+        let request = match shown {
+            Some(secret) => request.bearer_auth(secret),
+            None => request,
+        };
+        let mut response = request.send().await.map_err(|error| self.transport(&error))?;
+        if let Some((again, token)) = again.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
+            response = again.bearer_auth(token).send().await.map_err(|error| self.transport(&error))?;
+        }
         tracing::debug!(url = %response.url(), status = response.status().as_u16(), "the hub answered");
-        if response.status().is_success() { Ok(response) } else { Err(self.refusal(response).await) }
+        if response.status().is_success() { Ok(response) } else { Err(self.refusal(response, auth).await) }
     }
 
     async fn json<T: DeserializeOwned>(&self, mut response: Response) -> Result<T, ClientError> {
@@ -309,7 +366,7 @@ impl Client {
         Ok(bytes)
     }
 
-    async fn refusal(&self, mut response: Response) -> ClientError {
+    async fn refusal(&self, mut response: Response, auth: Auth) -> ClientError {
         let status = response.status();
         let headers = response.headers();
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -319,7 +376,10 @@ impl Client {
         let body = self.read(&mut response, REFUSAL_BYTES_MAX).await.unwrap_or_default();
         let (mut reason, explained) = error::reason(status, &body, location.as_deref());
         if status == StatusCode::UNAUTHORIZED {
-            reason = format!("{reason}; {}", self.token.advice());
+            reason = match auth {
+                Auth::Admin => format!("{reason}; {}", self.token.advice()),
+                Auth::Nobody => format!("{reason}; members give theirs with --passkey or SKEP_PASSKEY"),
+            };
         }
         ClientError::Refused { status, reason, explained, retry_after }
     }
@@ -340,4 +400,9 @@ impl Client {
     fn not_a_hub(&self, what: impl Into<String>) -> ClientError {
         ClientError::NotAHub { url: self.hub.to_string(), what: what.into() }
     }
+}
+
+/// Whether a hub could have given it. It becomes part of an address.
+fn is_passkey(text: &str) -> bool {
+    text.len() == PASSKEY_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

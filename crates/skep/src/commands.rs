@@ -13,6 +13,7 @@ mod list;
 mod load;
 mod make;
 mod man;
+mod members;
 mod peer;
 mod peering;
 mod serve;
@@ -44,6 +45,10 @@ pub(crate) async fn run(command: Command, env: &mut Env) -> Outcome {
         Command::Ls(args) if args.classic => directory::run(&args.list, env).await,
         Command::Ls(args) => list::run(None, &args.list, env).await,
         Command::Find(args) => list::run(Some(&args.text.join(" ")), &args.list, env).await,
+        Command::User(args) => members::user(&args, env).await,
+        Command::Invite(args) => members::invite(&args, env).await,
+        Command::Token(args) => members::token(&args, env).await,
+        Command::Audit(args) => members::audit(&args, env).await,
         Command::Config(args) => config::run(&args.command, env),
         Command::Import(args) => import::run(&args, env).await,
         Command::Export(args) => export::run(&args, env).await,

@@ -16,6 +16,7 @@ mod logs;
 pub mod make;
 mod settings;
 pub mod show;
+mod when;
 
 use std::ffi::OsString;
 use std::io::Write;

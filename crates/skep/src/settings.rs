@@ -39,6 +39,12 @@ pub(crate) const CLIENT_SECTION: (&str, &[Key]) = (
             ],
         },
         Key {
+            name: "passkey",
+            doc: &[
+                " Your passkey at that hub, where it is for members; also `--passkey` and SKEP_PASSKEY. Default: none.",
+            ],
+        },
+        Key {
             name: "tracker_ca",
             doc: &[
                 " PEM file of the authority, or of the certificate itself, by which that hub is known over https://, in place",
@@ -72,6 +78,9 @@ pub(crate) struct Settings {
 pub(crate) struct ClientConfig {
     /// The hub's address.
     pub(crate) tracker: String,
+    /// The passkey to show it.
+    #[serde(default)]
+    pub(crate) passkey: Option<String>,
     /// The file of an authority by which its certificate is known.
     #[serde(default)]
     pub(crate) tracker_ca: Option<PathBuf>,
@@ -82,7 +91,12 @@ pub(crate) struct ClientConfig {
 
 impl Default for ClientConfig {
     fn default() -> Self {
-        Self { tracker: TRACKER_DEFAULT.to_owned(), tracker_ca: None, tracker_fingerprint: None }
+        Self {
+            tracker: TRACKER_DEFAULT.to_owned(),
+            passkey: None,
+            tracker_ca: None,
+            tracker_fingerprint: None,
+        }
     }
 }
 
@@ -95,6 +109,8 @@ pub(crate) struct Flags {
     pub(crate) state_dir: Option<PathBuf>,
     /// `--tracker`
     pub(crate) tracker: Option<String>,
+    /// `--passkey`
+    pub(crate) passkey: Option<String>,
     /// `--tracker-…`
     pub(crate) trust: TrustArgs,
     /// `--admin-token`

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lab::folder::Folder;
-use lab::hub::{Hub, Setup};
+use lab::http::Request;
+use lab::hub::{ADMIN_TOKEN, Hub, Setup};
 use lab::lan::{Host, Lan};
 use lab::machine::Machine;
 use lab::program::Program;
@@ -18,6 +19,7 @@ use lab::torrent::{Torrent, content};
 use lab::transmission::Transmission;
 use lab::wait::{self, SOON};
 use lab::{aria2, libtorrent, transmission};
+use serde_json::json;
 use tempfile::TempDir;
 
 const PIECE_BYTES: usize = 256 << 10;
@@ -169,6 +171,59 @@ fn libtorrent_to_skep_over_udp_private() {
 #[test]
 fn libtorrent_to_skep_over_ipv6() {
     exchange(Libtorrent, Skep, Udp6, Magnet, false);
+}
+
+#[test]
+fn transmission_to_aria2_as_members_over_http() {
+    exchange_among_members(Client::Transmission, Aria2);
+}
+
+#[test]
+fn libtorrent_to_transmission_as_members_over_http_and_udp() {
+    exchange_among_members(Libtorrent, Client::Transmission);
+}
+
+/// The same among members of a private hub: each has the .torrent that the hub made for it.
+fn exchange_among_members(seeder: Client, fetcher: Client) {
+    if !seeder.is_there() || !fetcher.is_there() {
+        return;
+    }
+    let Some(mut lan) = Lan::new() else { return };
+    let state = tempfile::tempdir().unwrap();
+    let config = format!("mode = \"members\"\n{CONFIG}");
+    let hub = Setup::new(env!("CARGO_BIN_EXE_skep")).on(&lan.host("hub")).config(&config).start(state.path());
+    let hosts = ["seeder", "fetcher"].map(|name| lan.host(name));
+    let folder = folder();
+    let torrent =
+        Torrent::folder(folder.name, &folder.files, PIECE_BYTES, "http://elsewhere.example/announce", true);
+    let admin = |method: &str, target: &str| Request::new(method, target).bearer(ADMIN_TOKEN);
+    assert_eq!(hub.add(&torrent.bytes).status, 201);
+    let own_files = ["ann", "bob"].map(|name| {
+        let made = hub.send(&admin("POST", "/api/v1/users").json(&json!({"name": name})));
+        let passkey = made.json()["passkey"].as_str().unwrap().to_owned();
+        let own = hub.get(&format!("/t/{}.torrent?passkey={passkey}", torrent.info_hash));
+        assert_eq!(own.status, 200);
+        let file = state.path().join(format!("{name}.torrent"));
+        fs::write(&file, &own.body).unwrap();
+        file.to_string_lossy().into_owned()
+    });
+    let swarm = || hub.send(&admin("GET", &format!("/api/v1/torrents/{}", torrent.info_hash))).json();
+    let _seeding = seeder.seed(&hosts[0], &own_files[0], &folder);
+    wait::until("the seeder", FETCH_MAX, || (swarm()["seeders"] == 1).then_some(()));
+    let fetching = fetcher.fetch(&hosts[1], &own_files[1]);
+    wait::until("the completion", FETCH_MAX, || (swarm()["completed"] == 1).then_some(()));
+    let copy = fetching.folder.join(folder.name);
+    wait::until("the files", SOON, || folder.difference(&copy).is_none().then_some(()));
+    // Once a member may take part no more, its client is told so.
+    assert_eq!(hub.send(&admin("DELETE", "/api/v1/users/bob")).status, 204);
+    wait::until("the fetcher to be refused", FETCH_MAX, || {
+        let metrics = hub.send(&admin("GET", "/metrics"));
+        let text = String::from_utf8_lossy(&metrics.body).into_owned();
+        let refused =
+            text.lines().find_map(|line| line.strip_prefix("skep_refused_total{reason=\"passkey\"} "));
+        (refused.unwrap() != "0").then_some(())
+    });
+    hub.stop();
 }
 
 /// Moves a folder from `seeder` to `fetcher`.

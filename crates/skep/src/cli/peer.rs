@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueHint};
 use glob::Pattern;
 
-use super::{AdminArgs, ConfigArgs, StateArgs, TrustArgs};
+use super::{AdminArgs, ConfigArgs, MemberArgs, StateArgs, TrustArgs};
 
 /// How this machine takes part in swarms.
 #[derive(Debug, Clone, Default, Args)]
@@ -28,6 +28,9 @@ pub(crate) struct TrackerArgs {
     /// [env: SKEP_TRACKER] [default: http://localhost:6969]
     #[arg(short, long, value_name = "URL", value_hint = ValueHint::Url)]
     pub(crate) tracker: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) member: MemberArgs,
 
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
@@ -97,7 +100,7 @@ pub(crate) struct Share {
     #[arg(required = true, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// Let clients learn of peers from the hub only (BEP 27)
+    /// Let clients learn of peers from the hub only (BEP 27); so it is where a passkey is shown
     #[arg(short, long)]
     pub(crate) private: bool,
 

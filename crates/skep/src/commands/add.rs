@@ -34,6 +34,7 @@ pub(super) async fn run(args: &Add, env: &mut Env) -> Outcome {
         config: args.config.config.clone(),
         state_dir: args.state.state_dir.clone(),
         tracker: args.hub.tracker.clone(),
+        passkey: args.member.passkey.clone(),
         trust: args.hub.trust.clone(),
         admin_token: args.admin.admin_token.clone(),
         ..Flags::default()

@@ -12,8 +12,13 @@ use crate::settings::{Flags, Settings};
 
 /// Prints what is offered in the classic dialects, page by page.
 pub(super) async fn run(args: &ListArgs, env: &mut Env) -> Outcome {
-    let flags =
-        Flags { config: args.config.config.clone(), tracker: args.hub.tracker.clone(), ..Flags::default() };
+    let flags = Flags {
+        config: args.config.config.clone(),
+        tracker: args.hub.tracker.clone(),
+        passkey: args.member.passkey.clone(),
+        trust: args.hub.trust.clone(),
+        ..Flags::default()
+    };
     let settings = Settings::load(env, &flags)?;
     let client = Client::new(&settings, TIMEOUT_DEFAULT)?;
     let mut left = args.limit.unwrap_or(usize::MAX);

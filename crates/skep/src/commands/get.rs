@@ -23,6 +23,7 @@ pub(super) async fn run(args: &Get, env: &mut Env) -> Outcome {
         config: args.config.config.clone(),
         state_dir: args.state.state_dir.clone(),
         tracker: args.tracker.tracker.clone(),
+        passkey: args.tracker.member.passkey.clone(),
         trust: args.tracker.trust.clone(),
         ..Flags::default()
     };
@@ -46,8 +47,14 @@ pub(super) async fn run(args: &Get, env: &mut Env) -> Outcome {
             Meant::Classic(ways) => {
                 let publish = (!args.no_publish && !args.no_seed).then(|| tracker.client()).flatten();
                 let announce = if publish.is_some() { tracker.announce_urls().await } else { Vec::new() };
-                let fetch =
-                    classic::Fetch { folder: &folder, state_dir: state_dir.clone(), publish, announce };
+                let fetch = classic::Fetch {
+                    folder: &folder,
+                    state_dir: state_dir.clone(),
+                    publish,
+                    told: tracker.told(&announce),
+                    announce,
+                    private: tracker.is_for_members(),
+                };
                 match fetch.run(&what, &ways, &mut stop, env).await {
                     Ok(one) => found.push((what, one)),
                     Err(failure) => {

@@ -15,6 +15,7 @@ pub(super) async fn run(words: Option<&str>, args: &ListArgs, env: &mut Env) -> 
     let flags = Flags {
         config: args.config.config.clone(),
         tracker: args.hub.tracker.clone(),
+        passkey: args.member.passkey.clone(),
         trust: args.hub.trust.clone(),
         ..Flags::default()
     };

@@ -17,6 +17,7 @@ pub(super) async fn run(args: &Share, env: &mut Env) -> Outcome {
         config: args.config.config.clone(),
         state_dir: args.state.state_dir.clone(),
         tracker: args.tracker.tracker.clone(),
+        passkey: args.tracker.member.passkey.clone(),
         trust: args.tracker.trust.clone(),
         admin_token: args.admin.admin_token.clone(),
         ..Flags::default()

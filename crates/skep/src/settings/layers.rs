@@ -168,6 +168,7 @@ pub(super) fn flags(env: &Env, flags: &Flags) -> Result<Vec<Layer>, Failure> {
         ("--tls-certificate", "tls.certificate", path(&flags.tls.tls_certificate)?),
         ("--tls-key", "tls.key", path(&flags.tls.tls_key)?),
         ("--tracker", "client.tracker", flags.tracker.clone()),
+        ("--passkey", "client.passkey", flags.passkey.clone()),
         ("--admin-token", "admin_token", flags.admin_token.clone()),
     ];
     let texts =
@@ -196,8 +197,9 @@ fn is_or_continues(name: &str, other: &str) -> bool {
 
 /// Variables that are called as the flags are. `SKEP_TRACKER` is the hub's address, as `--tracker` is, and not the whole
 /// section.
-const AS_FLAGS: [(&str, &str); 3] = [
+const AS_FLAGS: [(&str, &str); 4] = [
     ("SKEP_TRACKER", "client.tracker"),
+    ("SKEP_PASSKEY", "client.passkey"),
     ("SKEP_TRACKER_CA", "client.tracker_ca"),
     ("SKEP_TRACKER_FINGERPRINT", "client.tracker_fingerprint"),
 ];

@@ -24,6 +24,10 @@ pub(super) struct Fetch<'a> {
     pub(super) publish: Option<&'a Client>,
     /// Where to announce it then.
     pub(super) announce: Vec<String>,
+    /// The same addresses for others.
+    pub(super) told: Vec<String>,
+    /// Whether its peers may be had from the hub alone (BEP 27).
+    pub(super) private: bool,
 }
 
 impl Fetch<'_> {
@@ -69,7 +73,8 @@ impl Fetch<'_> {
 
     async fn make(&self, path: PathBuf) -> Result<(Vec<u8>, Arc<Metainfo>), Failure> {
         let options = make::Options {
-            trackers: Some(self.announce.clone()).filter(|tier| !tier.is_empty()).into_iter().collect(),
+            private: self.private,
+            trackers: Some(self.told.clone()).filter(|tier| !tier.is_empty()).into_iter().collect(),
             created_by: Some(concat!("Skep ", env!("CARGO_PKG_VERSION")).to_owned()),
             state_dir: self.state_dir.clone(),
             ..make::Options::default()

@@ -118,7 +118,7 @@ impl Peer {
             Err(error) if error.is_passing() => return Err(error),
             Ok(_) | Err(_) => {}
         }
-        sender.send(super::records::file(torrent, std::slice::from_ref(&self.announce)), torrent).await
+        sender.send(super::records::file(torrent, &[self.tracker.told(&self.announce)]), torrent).await
     }
 }
 

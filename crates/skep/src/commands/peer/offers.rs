@@ -96,7 +96,8 @@ impl Peer {
     async fn share_made(&self, offer: &Offer) -> Result<Arc<Metainfo>, String> {
         let path = self.folder.path().join(&offer.name);
         let options = make::Options {
-            trackers: vec![self.announce.clone()],
+            trackers: vec![self.tracker.told(&self.announce)],
+            private: self.tracker.is_for_members(),
             created_by: Some(concat!("Skep ", env!("CARGO_PKG_VERSION")).to_owned()),
             takes: Some(is_shared_name),
             state_dir: Some(self.state_dir.clone()),

@@ -118,8 +118,8 @@ impl Sharing<'_> {
                 .map_err(|error| Failure::Failed(format!("cannot share {}: {error}", path.display())))?,
         };
         let options = make::Options {
-            private: self.private,
-            trackers: vec![self.announce.clone()],
+            private: self.private || self.tracker.is_for_members(),
+            trackers: vec![self.tracker.told(&self.announce)],
             created_by: Some(concat!("Skep ", env!("CARGO_PKG_VERSION")).to_owned()),
             state_dir: self.state_dir.clone(),
             ..make::Options::default()
@@ -196,7 +196,8 @@ impl Sharing<'_> {
         let chosen = named.map(name::choose);
         let is_this = matches!(chosen, Ok(name::Choice::One(one)) if one.info_hash == hash.to_string());
         let what = if is_this { name::quoted(torrent.name()) } else { hash.to_string() };
-        let hub = self.announce[0].strip_suffix("/announce").unwrap_or(&self.announce[0]);
+        let told = self.tracker.told(&self.announce[..1]).concat();
+        let hub = told.strip_suffix("/announce").unwrap_or(&told);
         format!("skep get {what} -t {hub}")
     }
 

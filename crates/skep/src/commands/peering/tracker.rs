@@ -69,6 +69,21 @@ impl Tracker {
         Some(others.fold(trust, |trust, hub| trust.also_at(&hub.join(""))))
     }
 
+    /// Whether a member's passkey is shown to it: its torrents are private (BEP 27).
+    pub(in crate::commands) fn is_for_members(&self) -> bool {
+        self.client().is_some_and(|client| client.passkey().is_some())
+    }
+
+    /// The same addresses for others: a member's passkey is for nobody else.
+    pub(in crate::commands) fn told(&self, announce: &[String]) -> Vec<String> {
+        let passkey = self.client().and_then(Client::passkey).map(|passkey| format!("/{passkey}"));
+        let told = |url: &String| match passkey.as_deref().and_then(|passkey| url.strip_suffix(passkey)) {
+            Some(told) => told.to_owned(),
+            None => url.clone(),
+        };
+        announce.iter().map(told).collect()
+    }
+
     /// Where to announce, an address for each network that this machine is in if the tracker is on it: it learns our
     /// addresses from where the announces come, and what it learns from loopback nobody else could use.
     pub(in crate::commands) async fn announce_urls(&self) -> Vec<String> {
@@ -76,7 +91,8 @@ impl Tracker {
             Self::Udp(url) => vec![url.clone()],
             Self::Http { announce: Some(url), .. } => vec![url.to_string()],
             Self::Http { client, announce: None } => {
-                seen_from_outside(client.hub(), client.trust()).await.iter().map(announce_url).collect()
+                let seen = seen_from_outside(client.hub(), client.trust()).await;
+                seen.iter().map(|hub| announce_url(hub, client.passkey())).collect()
             }
         }
     }
@@ -88,9 +104,12 @@ fn is_spelled_out(url: &Url) -> bool {
     url.query().is_some() || last.is_some_and(|last| last.contains("announce"))
 }
 
-/// Where to announce to a hub.
-pub(in crate::commands) fn announce_url(hub: &HubUrl) -> String {
-    hub.join("announce").into()
+/// Where to announce to a hub: a member, with its passkey.
+fn announce_url(hub: &HubUrl, passkey: Option<&str>) -> String {
+    match passkey {
+        Some(passkey) => hub.join(&format!("announce/{passkey}")).into(),
+        None => hub.join("announce").into(),
+    }
 }
 
 /// The addresses at which others reach a hub, as far as this machine knows them.

@@ -1,0 +1,289 @@
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{AdminArgs, ConfigArgs, HubArgs, StateArgs};
+use crate::when::When;
+
+/// Which hub is administered, and with what right.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct AdminHub {
+    #[command(flatten)]
+    pub(crate) hub: HubArgs,
+
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
+
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
+}
+
+/// Members of a hub that is for members, and their passkeys
+///
+/// A hub is for members with `mode = "members"` in its skep.toml. Each member announces with a passkey of its own, which is
+/// in the address that its clients announce to; it is told once, here.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep user add ann --role uploader
+  skep user add guest --until 30d
+  skep user list
+  skep user disable ann
+  skep user rotate ann                the passkey before is worth nothing any more")]
+pub(crate) struct User {
+    #[command(subcommand)]
+    pub(crate) action: UserAction,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum UserAction {
+    /// Make a member, and print its passkey: it is told this once
+    Add(UserAdd),
+    /// List the members
+    List(Listing),
+    /// Show a member
+    Show(Named),
+    /// Change a member's role, or when its membership ends
+    Set(UserSet),
+    /// Let a member announce no more, until it is enabled
+    Disable(Named),
+    /// Let a member announce again
+    Enable(Named),
+    /// Give a member another passkey, and print it: it is told this once
+    Rotate(Named),
+    /// Take a member's passkey away
+    Revoke(Named),
+    /// Remove a member
+    Remove(Named),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct UserAdd {
+    /// Its name: letters, digits, `.`, `-` and `_`
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// What it may do beside announcing
+    #[arg(long, value_enum, default_value_t = RoleArg::Member)]
+    pub(crate) role: RoleArg,
+
+    /// When the membership ends: a date as 2027-01-31, or a time from now as 30d or 12h
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) until: Option<When>,
+
+    /// Print what the hub answers, in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) at: AdminHub,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct UserSet {
+    /// Its name, in any letter case
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// What it may do beside announcing
+    #[arg(long, value_enum, required_unless_present = "until")]
+    pub(crate) role: Option<RoleArg>,
+
+    /// When the membership ends: a date as 2027-01-31, a time from now as 30d or 12h, or `never`
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) until: Option<When>,
+
+    /// Print what the hub answers, in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) at: AdminHub,
+}
+
+/// One of a kind, by its name.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Named {
+    /// Its name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// Print what the hub answers, in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) at: AdminHub,
+}
+
+/// All of a kind.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Listing {
+    /// Show so many at most
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: Option<u32>,
+
+    /// Print a JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) at: AdminHub,
+}
+
+/// What a member may do beside announcing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleArg {
+    /// Nothing
+    Member,
+    /// Add torrents, where `publish` is for uploaders
+    Uploader,
+    /// The same, and is told to be one who administers
+    Admin,
+}
+
+/// Invitations: codes with which people make themselves members
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep invite create --note 'the lab' --uses 20 --until 7d
+  skep invite list
+  skep invite use 6f1c…b2 ann -t hub.example:6969")]
+pub(crate) struct Invite {
+    #[command(subcommand)]
+    pub(crate) action: InviteAction,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum InviteAction {
+    /// Make an invitation, and print its code: it is told this once
+    Create(InviteCreate),
+    /// List the invitations
+    List(Listing),
+    /// Take an invitation back
+    Revoke(InviteRevoke),
+    /// Join a hub with a code, and print your passkey: it is told this once
+    Use(InviteUse),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct InviteCreate {
+    /// For whom it is, in your words
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) note: String,
+
+    /// How many may come by it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) uses: u32,
+
+    /// When it ends: a date as 2027-01-31, or a time from now as 30d or 12h
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) until: Option<When>,
+
+    /// Print what the hub answers, in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) at: AdminHub,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct InviteRevoke {
+    /// Its number, as `skep invite list` shows it
+    #[arg(value_name = "NUMBER")]
+    pub(crate) id: i64,
+
+    #[command(flatten)]
+    pub(crate) at: AdminHub,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct InviteUse {
+    /// The code
+    #[arg(value_name = "CODE")]
+    pub(crate) code: String,
+
+    /// The name that you take: letters, digits, `.`, `-` and `_`
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// Print what the hub answers, in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) at: AdminHub,
+}
+
+/// Tokens: secrets with which programs use a hub's API
+///
+/// The admin token opens everything; these open what their scope says, and can be taken back one by one.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep token create prometheus --scope read
+  skep token create ci --scope torrents --until 2027-01-31
+  skep token list
+  skep token revoke ci")]
+pub(crate) struct Token {
+    #[command(subcommand)]
+    pub(crate) action: TokenAction,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum TokenAction {
+    /// Make a token, and print it: it is told this once
+    Create(TokenCreate),
+    /// List the tokens
+    List(Listing),
+    /// Take a token back
+    Revoke(Named),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TokenCreate {
+    /// What it is called: letters, digits, `.`, `-` and `_`
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// What it opens
+    #[arg(long, value_enum)]
+    pub(crate) scope: ScopeArg,
+
+    /// When it ends: a date as 2027-01-31, or a time from now as 30d or 12h
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) until: Option<When>,
+
+    /// Print what the hub answers, in JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) at: AdminHub,
+}
+
+/// What a token opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScopeArg {
+    /// To see everything
+    Read,
+    /// That, and to add and remove torrents
+    Torrents,
+    /// To see everything, and to administer members and invitations
+    Users,
+    /// Everything
+    Admin,
+}
+
+/// Who changed what, when and from where: every administrative act of a hub
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep audit
+  skep audit -n 1000 --json")]
+pub(crate) struct Audit {
+    #[command(flatten)]
+    pub(crate) listing: Listing,
+}
