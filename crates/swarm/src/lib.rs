@@ -3,6 +3,7 @@
 //! This crate is pure. It opens no socket or file, starts no thread, and never asks what time it is or rolls its
 //! own dice: the time and the random source arrive as arguments, so that a test may say "now + 31 min" and look.
 
+pub mod accounts;
 mod announce;
 mod chance;
 pub mod directory;
