@@ -49,6 +49,8 @@ section! {
         pub publish: Publish = Publish::Anyone,
         /// Members, where the hub is for them.
         pub members: MembersConfig = MembersConfig::default(),
+        /// What members are credited.
+        pub accounting: AccountingConfig = AccountingConfig::default(),
         /// What peers are told, and what is kept of them.
         pub tracker: TrackerConfig = TrackerConfig::default(),
         /// Limits of HTTP connections, those of announces included.
@@ -74,6 +76,24 @@ section! {
         /// Wrong passkeys that an address (or IPv6 /64 network) may announce with in a minute before it is told to wait.
         /// Default: 60.
         pub wrong_passkeys_per_minute: u32 = 60,
+    }
+}
+
+section! {
+    /// `[accounting]`: what members are credited, where `mode = "members"`.
+    pub struct AccountingConfig {
+        /// Bytes a second that nobody's line is faster than, as a number or a size: what a client reports beyond gives no
+        /// credit. Default: "2 GiB".
+        #[serde(with = "size")]
+        pub line_rate_max: usize = 2 << 30,
+        /// Hours for which a download should be seeded. Default: 72.
+        pub seed_hours_min: u32 = 72,
+        /// Percent of a download that, sent, are as good. Default: 100.
+        pub ratio_pct_min: u32 = 100,
+        /// Hours after which somebody who has seeded too little and is gone counts as a hit-and-run. Default: 72.
+        pub absent_hours: u32 = 72,
+        /// Announces that may wait to be credited; more give their credit with the next one. Default: 1000000.
+        pub queue_max: usize = 1_000_000,
     }
 }
 
@@ -264,6 +284,7 @@ impl Config {
     /// which they are written. A section that is in another one is after it, and among its keys.
     pub const SECTIONS: &'static [(&'static str, &'static [Key])] = &[
         ("members", MembersConfig::KEYS),
+        ("accounting", AccountingConfig::KEYS),
         ("tracker", TrackerConfig::KEYS),
         ("http", HttpConfig::KEYS),
         ("tls", TlsConfig::KEYS),

@@ -18,10 +18,11 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 use wire::Fingerprint;
 
+use crate::accounting::Accounting;
 use crate::api::{self, AdminToken, ApiState, DirectoryView, Hooks, Kept};
 use crate::catalogue::{Catalogue, Limits, now_unix};
 use crate::classic::Registrar;
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::listener::classic::{ClassicListener, ClassicServing};
 use crate::listener::http::front::Front;
 use crate::listener::http::{HANDOVERS_MAX, HttpListener, HttpServer, handover};
@@ -29,6 +30,7 @@ use crate::listener::tls::Tls;
 use crate::listener::udp::{self, UdpListener};
 use crate::members::Members;
 use crate::policy::Policy;
+use crate::store::ledger::Report;
 use crate::store::snapshot::{self, Loaded};
 use crate::tracker::{Events, Tracker};
 use housekeeping::Housekeeping;
@@ -38,6 +40,7 @@ use lock::StateLock;
 pub struct Hub {
     bound: Bound,
     catalogue: Catalogue,
+    accounting: Option<Accounting>,
     tls: Option<Arc<Tls>>,
     http: HttpServer,
     udp: udp::Serving,
@@ -87,7 +90,7 @@ impl Hub {
             let config = config.clone();
             tokio::task::spawn_blocking(move || Opened::open(&config)).await
         };
-        let Opened { lock, admin, catalogue, members, tracker, tls } =
+        let Opened { lock, admin, catalogue, members, accounting, tracker, tls } =
             opened.map_err(|panic| StartError::new(format!("the hub did not start: {panic}")))??;
 
         let http = HttpListener::bind(&config)?;
@@ -107,7 +110,7 @@ impl Hub {
         let (housekeeping, save) = Housekeeping::start(&config, tracker.clone(), tls.clone());
         let hooks = Hooks { save, shutdown, ready: is_ready };
         let directory = DirectoryView::new(registrar.clone(), &bound.classic);
-        let kept = Kept { catalogue: catalogue.clone(), members, admin };
+        let kept = Kept { catalogue: catalogue.clone(), members, accounting: accounting.clone(), admin };
         let state = ApiState::new(&config, tracker.clone(), kept, &bound, directory, hooks);
         let names = {
             let state = state.clone();
@@ -133,6 +136,7 @@ impl Hub {
         Ok(Self {
             bound,
             catalogue,
+            accounting,
             tls,
             http,
             udp,
@@ -191,7 +195,11 @@ impl Hub {
         }
         let saved = self.housekeeping.stop().await;
         let flushed = self.catalogue.flush().await.map_err(|fault| fault.to_string());
-        saved.and(flushed).map_err(StopError)
+        let credited = match &self.accounting {
+            Some(accounting) => accounting.flush().await.map_err(|fault| fault.to_string()),
+            None => Ok(()),
+        };
+        saved.and(flushed).and(credited).map_err(StopError)
     }
 }
 
@@ -201,6 +209,7 @@ struct Opened {
     admin: AdminToken,
     catalogue: Catalogue,
     members: Members,
+    accounting: Option<Accounting>,
     tracker: Arc<Tracker>,
     tls: Option<Arc<Tls>>,
 }
@@ -229,7 +238,15 @@ impl Opened {
         let policy = Arc::new(Policy::new(config.mode, &config.members));
         let members =
             Members::open(catalogue.durable().clone(), policy.clone(), now_unix).map_err(StartError::new)?;
-        let events = Box::new(ToCatalogue(catalogue.clone()));
+        let accounting = match config.mode {
+            Mode::Members => {
+                let gap_secs_max = config.tracker.peer_ttl_secs();
+                let opened = Accounting::open(state_dir, &config.accounting, gap_secs_max, now_unix);
+                Some(opened.map_err(StartError::new)?)
+            }
+            Mode::Open | Mode::Listed => None,
+        };
+        let events = Box::new(ToStore { catalogue: catalogue.clone(), accounting: accounting.clone() });
         let tracker = Arc::new(Tracker::guarded(&config.tracker, policy, events));
         let unpinned = completed.iter().filter(|(hash, count)| tracker.pin(*hash, *count).is_err()).count();
         if unpinned > 0 {
@@ -239,7 +256,7 @@ impl Opened {
             );
         }
         load_snapshot(state_dir, &tracker).map_err(unusable)?;
-        Ok(Self { lock, admin, catalogue, members, tracker, tls })
+        Ok(Self { lock, admin, catalogue, members, accounting, tracker, tls })
     }
 }
 
@@ -276,11 +293,21 @@ fn bind_udp(config: &Config, http: &[SocketAddr]) -> io::Result<UdpListener> {
 }
 
 /// Completed downloads are kept with the torrent.
-struct ToCatalogue(Catalogue);
+struct ToStore {
+    catalogue: Catalogue,
+    accounting: Option<Accounting>,
+}
 
-impl Events for ToCatalogue {
+impl Events for ToStore {
     fn completed(&self, hash: InfoHash) {
-        self.0.completed(hash);
+        self.catalogue.completed(hash);
+    }
+
+    fn reported(&self, report: Report) {
+        if let Some(accounting) = &self.accounting {
+            // One that there is no room for is counted, and is in the next one's totals.
+            let _ = accounting.report(report);
+        }
     }
 }
 

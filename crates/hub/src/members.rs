@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use swarm::UserId;
 
 pub use self::secret::Secret;
 use crate::catalogue::Clock;
@@ -202,6 +203,17 @@ impl Members {
         let wanted = name.to_owned();
         let found = self.0.durable.read(move |store| store.member(&wanted)).await?;
         found.ok_or_else(|| MemberError::Unknown(format!("user `{name}`")))
+    }
+
+    /// What a member is called, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub async fn name(&self, user: UserId) -> Result<Option<String>, Fault> {
+        let before = i64::from(user.0) - 1;
+        let found = self.0.durable.read(move |store| store.members(Span { after: before, limit: 1 })).await?;
+        Ok(found.into_iter().find(|member| member.id == user).map(|member| member.name))
     }
 
     /// Members in the order in which they came.

@@ -16,11 +16,13 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use swarm::{Announce, Counts, Detail, Event, Families, InfoHash, Registry, Reply, Seconds, Want};
+use swarm::accounts::Totals;
+use swarm::{Announce, Counts, Detail, Event, Families, InfoHash, Registry, Reply, Seconds, UserId, Want};
 
 use crate::catalogue::now_unix;
 use crate::config::{MembersConfig, Mode, TrackerConfig};
 use crate::policy::Policy;
+use crate::store::ledger::Report;
 use addresses::Addresses;
 use shards::Shards;
 
@@ -43,6 +45,9 @@ pub struct Tracker {
 pub trait Events: Send + Sync {
     /// A download of `hash` was completed.
     fn completed(&self, hash: InfoHash);
+
+    /// A client of a member has announced.
+    fn reported(&self, _: Report) {}
 }
 
 /// What a thread that serves announces owns: its dice, its answer, its counters.
@@ -167,7 +172,7 @@ impl Tracker {
         ask: &wire::Announce<'_>,
         worker: &mut Worker,
     ) -> Result<Answer, Refusal> {
-        self.policy.admit(ask.passkey, asker.ip, worker.now_unix)?;
+        let member = self.policy.admit(ask.passkey, asker.ip, worker.now_unix)?;
         let port = swarm::Port::new(ask.port).ok_or(Refusal::PortZero)?;
         let stated_ip = ask.stated_ip.filter(|_| self.config.trust_stated_ip);
         let seen_ip = stated_ip.unwrap_or(asker.ip).to_canonical();
@@ -189,6 +194,9 @@ impl Tracker {
         if outcome.completed {
             self.events.completed(announce.hash);
             worker.counters.add(Metric::Completed, 1);
+        }
+        if let Some(user) = member {
+            self.events.reported(report(user, ask, worker.now_unix));
         }
         self.addresses.translate(&mut worker.reply, seen_ip);
         Ok(Answer {
@@ -231,13 +239,19 @@ fn may_know_no_size(ask: &wire::Announce<'_>) -> bool {
     ask.peer_id.0.starts_with(b"A2-") && (ask.left, ask.uploaded, ask.downloaded) == (Some(0), 0, 0)
 }
 
+fn report(user: UserId, ask: &wire::Announce<'_>, at: i64) -> Report {
+    let totals =
+        Totals { uploaded: ask.uploaded, downloaded: ask.downloaded, left: left(ask), event: ask.event, at };
+    Report { user, torrent: ask.info_hash, peer: ask.peer_id, totals }
+}
+
+/// Bytes that are missing; as many as there can be, if the client does not say.
+fn left(ask: &wire::Announce<'_>) -> u64 {
+    ask.left.unwrap_or(if ask.event == Event::Completed { 0 } else { u64::MAX })
+}
+
 fn detail(ask: &wire::Announce<'_>) -> Detail {
-    Detail {
-        peer_id: ask.peer_id,
-        uploaded: ask.uploaded,
-        downloaded: ask.downloaded,
-        left: ask.left.unwrap_or(if ask.event == Event::Completed { 0 } else { u64::MAX }),
-    }
+    Detail { peer_id: ask.peer_id, uploaded: ask.uploaded, downloaded: ask.downloaded, left: left(ask) }
 }
 
 /// A registry behind its lock.

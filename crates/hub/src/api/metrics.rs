@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 
 use super::standing::Standing;
 use super::{ApiState, Problem};
+use crate::accounting::Status;
+use crate::store::ledger::Outcome;
 use crate::store::roll::Scope;
 use crate::tracker::Metric;
 
@@ -49,6 +51,9 @@ fn text(state: &ApiState) -> String {
         "Completed downloads that the catalogue could not take note of.",
     );
     out.sample("skep_completed_unwritten_total", "", state.catalogue.completed_lost());
+    if let Some(accounting) = &state.accounting {
+        credit(&accounting.status(), &mut out);
+    }
     state.directory.metrics(&mut out);
     let mut last = "";
     for metric in Metric::ALL {
@@ -60,6 +65,20 @@ fn text(state: &ApiState) -> String {
         out.sample(name, labels, state.tracker.count(metric));
     }
     out.0
+}
+
+fn credit(accounting: &Status, out: &mut Text) {
+    let Outcome { uploaded, downloaded, backwards, too_fast } = accounting.outcome;
+    out.counter("skep_credited_bytes_total", "Bytes that members were credited, before factors.");
+    out.sample("skep_credited_bytes_total", "direction=\"up\"", uploaded);
+    out.sample("skep_credited_bytes_total", "direction=\"down\"", downloaded);
+    out.counter("skep_flagged_reports_total", "Announces of members whose totals could not be true.");
+    out.sample("skep_flagged_reports_total", "why=\"backwards\"", backwards);
+    out.sample("skep_flagged_reports_total", "why=\"too_fast\"", too_fast);
+    out.gauge("skep_uncredited_reports", "Announces of members that wait to be credited.");
+    out.sample("skep_uncredited_reports", "", accounting.queued);
+    out.counter("skep_reports_turned_away_total", "Announces of members that there was no room for.");
+    out.sample("skep_reports_turned_away_total", "", accounting.turned_away);
 }
 
 /// A counter's name, labels and help. Those of one name follow each other in [`Metric::ALL`].

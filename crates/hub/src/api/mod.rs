@@ -7,6 +7,7 @@
 //! hub's own addresses; `addition` the way into the catalogue, limited by `Throttle` and `body`; then a room for
 //! each group of calls.
 
+mod accounts;
 mod addition;
 pub mod admin;
 mod audit;
@@ -47,6 +48,7 @@ use serde::Serialize;
 use swarm::InfoHash;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
+use crate::accounting::Accounting;
 use crate::catalogue::{Catalogue, Torrent};
 use crate::config::{Config, Mode, Publish};
 use crate::hub::Bound;
@@ -85,6 +87,7 @@ pub struct ApiState {
     tracker: Arc<Tracker>,
     catalogue: Catalogue,
     members: Members,
+    accounting: Option<Accounting>,
     admin: AdminToken,
     directory: DirectoryView,
     hooks: Hooks,
@@ -118,6 +121,8 @@ pub struct Kept {
     pub catalogue: Catalogue,
     /// Those who take part.
     pub members: Members,
+    /// What they are credited, where the hub is for members.
+    pub accounting: Option<Accounting>,
     /// The secret that opens everything.
     pub admin: AdminToken,
 }
@@ -144,12 +149,13 @@ impl ApiState {
         directory: DirectoryView,
         hooks: Hooks,
     ) -> Arc<Self> {
-        let Kept { catalogue, members, admin } = kept;
+        let Kept { catalogue, members, accounting, admin } = kept;
         let limits = &config.catalogue;
         Arc::new(Self {
             tracker,
             catalogue,
             members,
+            accounting,
             admin,
             directory,
             hooks,
@@ -247,6 +253,11 @@ pub fn router(state: Arc<ApiState>) -> Router {
         .route("/users", get(users::list).post(users::add))
         .route("/users/{name}", get(users::get).patch(users::change).delete(users::remove))
         .route("/users/{name}/passkey", post(users::rotate).delete(users::revoke))
+        .route("/users/{name}/account", get(accounts::of_user))
+        .route("/account", get(accounts::own))
+        .route("/hit-and-runs", get(accounts::hit_and_runs))
+        .route("/factors", get(accounts::factors).post(accounts::add_factors))
+        .route("/factors/{id}", delete(accounts::remove_factors))
         .route("/join", post(users::join))
         .route("/invites", get(invites::list).post(invites::add))
         .route("/invites/{id}", delete(invites::remove))

@@ -13,6 +13,7 @@ use swarm::InfoHash;
 
 use super::directory::Served;
 use super::{ApiState, Problem};
+use crate::accounting::Accounting;
 use crate::tracker::Metric;
 
 /// How long the store has to give a sign of life.
@@ -69,13 +70,21 @@ pub(super) async fn health(State(state): State<Arc<ApiState>>) -> Response {
     if let Err(wrong) = store {
         detail["detail"] = wrong.into();
     }
-    Json(json!({
+    let mut health = json!({
         "status": status,
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_secs": state.tracker.now(),
         "store": detail,
-    }))
-    .into_response()
+    });
+    if let Some(accounting) = state.accounting.as_ref().map(Accounting::status) {
+        let is_ok = accounting.failing.is_none();
+        health["accounting"] = json!({ "ok": is_ok, "queued": accounting.queued });
+        if let Some(why) = accounting.failing {
+            health["accounting"]["detail"] = why.into();
+            health["status"] = "degraded".into();
+        }
+    }
+    Json(health).into_response()
 }
 
 /// `GET /ready`: 200 if requests should be sent here.

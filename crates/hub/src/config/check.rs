@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    CatalogueConfig, ClassicConfig, Config, HttpConfig, LogConfig, Mode, Publish, SnapshotConfig, TlsConfig,
-    TrackerConfig, UdpConfig, format_size,
+    AccountingConfig, CatalogueConfig, ClassicConfig, Config, HttpConfig, LogConfig, Mode, Publish,
+    SnapshotConfig, TlsConfig, TrackerConfig, UdpConfig, format_size,
 };
 
 /// The longest span a key in seconds may name: a day, beyond which a client would seem to have forgotten the hub.
@@ -20,6 +20,8 @@ const WANT_MAX: u32 = 10_000;
 const MEMORY_MIN: usize = 1 << 20;
 /// A head must have room for an announce with a passkey and a proxy's headers.
 const HEAD_BYTES_MIN: usize = 1 << 10;
+/// A line of 8 kbit/s.
+const LINE_RATE_MIN: usize = 1 << 10;
 /// Beyond this a head is no longer a head, and each connection may hold one.
 const HEAD_BYTES_MAX: usize = 1 << 20;
 /// Bodies are held in memory.
@@ -74,6 +76,7 @@ impl Config {
             1,
             u32::MAX,
         );
+        self.accounting.check(&mut faults);
         self.tracker.check(&mut faults);
         self.http.check(&mut faults);
         self.tls.check(&mut faults);
@@ -111,6 +114,17 @@ impl Config {
                 "\"anyone\" or \"token\" is expected where `mode` is not \"members\"",
             );
         }
+    }
+}
+
+impl AccountingConfig {
+    fn check(&self, faults: &mut Faults) {
+        let rate = self.line_rate_max;
+        if rate < LINE_RATE_MIN {
+            let expected = format!("at least {} is expected", format_size(LINE_RATE_MIN as u64));
+            faults.add("accounting.line_rate_max", format_size(rate as u64), expected);
+        }
+        faults.range("accounting.queue_max", self.queue_max, 1_000, 1 << 26);
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod cursor;
 mod fault;
+pub mod ledger;
 mod merge;
 pub mod roll;
 mod rows;

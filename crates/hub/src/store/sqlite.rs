@@ -3,6 +3,7 @@
 //! WAL with `synchronous=FULL`: a change that was acknowledged survives the loss of power, and readers never wait for
 //! the writer. All SQL of the hub is in this room and in `migrations/`.
 
+pub mod ledger;
 mod open;
 mod read;
 mod roll;
@@ -14,6 +15,7 @@ mod tests;
 
 use std::path::Path;
 
+use open::Database;
 use rusqlite::{Connection, TransactionBehavior};
 use swarm::InfoHash;
 
@@ -23,6 +25,14 @@ use super::{Change, Effect, Fault, OpenError, Page, Select, Store, Torrent};
 /// Name of the database in the state directory. Beside it SQLite keeps `skep.db-wal` and `skep.db-shm`, which belong
 /// to it: whoever copies one copies all three.
 pub const FILE_NAME: &str = "skep.db";
+
+const CATALOGUE: Database = Database {
+    file: FILE_NAME,
+    migrations: &[
+        include_str!("../../migrations/0001_catalogue.sql"),
+        include_str!("../../migrations/0002_members.sql"),
+    ],
+};
 
 /// A connection to the database.
 #[derive(Debug)]
@@ -37,12 +47,12 @@ impl Sqlite {
     /// Fails if the file cannot be read or written, is damaged, is something else, or was written by a newer program.
     /// The check reads the whole file.
     pub fn open(state_dir: &Path) -> Result<Self, OpenError> {
-        open::writer(state_dir).map(|connection| Self { connection })
+        open::writer(state_dir, &CATALOGUE).map(|connection| Self { connection })
     }
 
     /// Opens the same database once more, to read only; [`Sqlite::open`] must have been there before.
     pub fn open_reader(state_dir: &Path) -> Result<Self, OpenError> {
-        open::reader(state_dir).map(|connection| Self { connection })
+        open::reader(state_dir, &CATALOGUE).map(|connection| Self { connection })
     }
 
     /// Several statements on one state of the database, whatever is written meanwhile.

@@ -13,14 +13,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tower::ServiceExt;
 use wire::metainfo::{Builder, Content};
 
+use crate::accounting::Accounting;
 use crate::api::{AdminToken, ApiState, DirectoryView, Hooks, Kept, router};
 use crate::catalogue::{Catalogue, Limits, now_unix};
 use crate::classic::Registrar;
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::hub::Bound;
 use crate::listener::http::handover::{Channel, Origin};
 use crate::members::Members;
 use crate::policy::Policy;
+use crate::store::ledger::Report;
 use crate::tracker::{Asker, Events, Tracker};
 
 pub(super) const TOKEN: &str = "opensesame";
@@ -49,10 +51,16 @@ pub(super) struct Call<'a> {
     peer: SocketAddr,
 }
 
-struct Deaf;
+struct Heard(Option<Accounting>);
 
-impl Events for Deaf {
+impl Events for Heard {
     fn completed(&self, _: InfoHash) {}
+
+    fn reported(&self, report: Report) {
+        if let Some(accounting) = &self.0 {
+            assert!(accounting.report(report));
+        }
+    }
 }
 
 impl Hub {
@@ -72,7 +80,10 @@ impl Hub {
         let (catalogue, _) = Catalogue::open_with(dir.path(), limits, now_unix).unwrap();
         let policy = Arc::new(Policy::new(config.mode, &config.members));
         let members = Members::open(catalogue.durable().clone(), policy.clone(), now_unix).unwrap();
-        let tracker = Arc::new(Tracker::guarded(&config.tracker, policy, Box::new(Deaf)));
+        let accounting = (config.mode == Mode::Members)
+            .then(|| Accounting::open(dir.path(), &config.accounting, 4_000, now_unix).unwrap());
+        let tracker =
+            Arc::new(Tracker::guarded(&config.tracker, policy, Box::new(Heard(accounting.clone()))));
         let (save, saves) = mpsc::channel(1);
         let (shutdown, shutdowns) = mpsc::channel(1);
         let (ready, is_ready) = watch::channel(true);
@@ -86,7 +97,7 @@ impl Hub {
             classic: Vec::new(),
         };
         let directory = DirectoryView::new(Arc::new(Registrar::new(&config.classic)), &bound.classic);
-        let kept = Kept { catalogue, members, admin };
+        let kept = Kept { catalogue, members, accounting: accounting.clone(), admin };
         let state = ApiState::new(&config, tracker.clone(), kept, &bound, directory, hooks);
         Self { router: router(state), tracker, saves, shutdowns, ready, _dir: dir }
     }

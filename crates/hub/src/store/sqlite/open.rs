@@ -3,14 +3,16 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags, TransactionBehavior};
 
-use super::{FILE_NAME, OpenError};
+use super::OpenError;
 
-/// The steps from an empty database to the present one. Each is made once, in a transaction, and never edited after
-/// it was released; how many are done is the database's `user_version`.
-const MIGRATIONS: [&str; 2] = [
-    include_str!("../../../migrations/0001_catalogue.sql"),
-    include_str!("../../../migrations/0002_members.sql"),
-];
+/// One of the databases in the state directory.
+pub(super) struct Database {
+    /// Its name there.
+    pub(super) file: &'static str,
+    /// The steps from an empty database to the present one. Each is made once, in a transaction, and never edited after
+    /// it was released; how many are done is the database's `user_version`.
+    pub(super) migrations: &'static [&'static str],
+}
 
 /// `application_id` of our databases: "skep" in ASCII. Other programs number their tables too.
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"skep");
@@ -30,29 +32,29 @@ const RIGHTS: &str =
     "see that the hub may read and write it and its directory, or name another state directory";
 
 /// Opens to read and write: creates, checks and migrates.
-pub(super) fn writer(state_dir: &Path) -> Result<Connection, OpenError> {
+pub(super) fn writer(state_dir: &Path, database: &Database) -> Result<Connection, OpenError> {
     std::fs::create_dir_all(state_dir).map_err(|e| OpenError::new(state_dir, e.to_string(), RIGHTS))?;
-    let path = &state_dir.join(FILE_NAME);
+    let path = &state_dir.join(database.file);
     let explain = |error| explain(path, &error);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut connection = connect(path, flags).map_err(explain)?;
-    check_origin(path, &connection)?;
+    check_origin(path, database, &connection)?;
     check_whole(path, &connection)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(explain)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(explain)?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT).map_err(explain)?;
-    migrate(&mut connection).map_err(explain)?;
+    migrate(database, &mut connection).map_err(explain)?;
     Ok(connection)
 }
 
 /// Opens what [`writer`] has opened, to read only.
-pub(super) fn reader(state_dir: &Path) -> Result<Connection, OpenError> {
-    let path = &state_dir.join(FILE_NAME);
+pub(super) fn reader(state_dir: &Path, database: &Database) -> Result<Connection, OpenError> {
+    let path = &state_dir.join(database.file);
     let connection =
         connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| explain(path, &error))?;
     connection.pragma_update(None, "query_only", true).map_err(|error| explain(path, &error))?;
-    check_origin(path, &connection)?;
-    if version(&connection).map_err(|error| explain(path, &error))? < MIGRATIONS.len() {
+    check_origin(path, database, &connection)?;
+    if version(&connection).map_err(|error| explain(path, &error))? < database.migrations.len() {
         let wrong = "its tables are of an older version";
         return Err(OpenError::new(path, wrong, "start the hub once, which brings them up to date"));
     }
@@ -69,7 +71,7 @@ fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
 }
 
 /// Refuses what another program made, or a newer one of ours.
-fn check_origin(path: &Path, connection: &Connection) -> Result<(), OpenError> {
+fn check_origin(path: &Path, database: &Database, connection: &Connection) -> Result<(), OpenError> {
     let read = || -> rusqlite::Result<(i32, usize, i64)> {
         let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         Ok((pragma(connection, "application_id")?, version(connection)?, tables))
@@ -79,10 +81,10 @@ fn check_origin(path: &Path, connection: &Connection) -> Result<(), OpenError> {
         let wrong = "this is another program's database";
         return Err(OpenError::new(path, wrong, "move it away, or name another state directory"));
     }
-    if version > MIGRATIONS.len() {
+    if version > database.migrations.len() {
         let wrong = format!(
             "its tables are of version {version}, and this program knows versions up to {}",
-            MIGRATIONS.len()
+            database.migrations.len()
         );
         return Err(OpenError::new(
             path,
@@ -102,12 +104,12 @@ fn check_whole(path: &Path, connection: &Connection) -> Result<(), OpenError> {
     }
 }
 
-fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+fn migrate(database: &Database, connection: &mut Connection) -> rusqlite::Result<()> {
     // The transaction is begun even when nothing is to be done: it fails now, and not at the first addition, if the
     // file cannot be written.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let done = version(&transaction)?;
-    for (number, step) in (1_i64..).zip(MIGRATIONS).skip(done) {
+    for (number, step) in (1_i64..).zip(database.migrations).skip(done) {
         transaction.execute_batch(step)?;
         transaction.pragma_update(None, "user_version", number)?;
     }
