@@ -11,7 +11,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 use crate::program::Signal;
 use crate::wait;
@@ -88,6 +88,21 @@ impl Terminal {
     pub fn until(&self, what: &str, patience: Duration) {
         let seen = wait::within(patience, || self.screen().contains(what).then_some(()));
         assert!(seen.is_some(), "`{what}` is not on the screen:\n{}", self.screen());
+    }
+
+    /// Whether the terminal is as programs find it and are to leave it: what is typed is shown, comes line by line and
+    /// as it is, and the cursor is seen.
+    ///
+    /// # Panics
+    /// If the terminal does not say.
+    #[must_use]
+    pub fn is_as_it_was(&self) -> bool {
+        let modes = tcgetattr(&self.keyboard).expect("the terminal's modes").local_modes;
+        let parser = self.screen.lock();
+        let screen = parser.screen();
+        modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
+            && !screen.bracketed_paste()
+            && !screen.hide_cursor()
     }
 
     /// Sends the program a signal.

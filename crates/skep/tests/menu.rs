@@ -13,7 +13,8 @@ use lab::lan::Host;
 use lab::machine::Machine;
 use lab::program::Signal;
 use lab::terminal::Terminal;
-use lab::wait;
+use lab::torrent::Torrent;
+use lab::wait::{self, SOON};
 use tempfile::TempDir;
 
 const SKEP: &str = env!("CARGO_BIN_EXE_skep");
@@ -79,7 +80,7 @@ fn a_person_goes_through_the_whole_menu() {
     fs::write(shared.join("a.txt"), "a").unwrap();
     wait::until("the file to be offered", PATIENCE, || (world.holders("a.txt") != "[]").then_some(()));
     choose(&mut terminal, "search", "Search for:");
-    choose(&mut terminal, "VIDEO", "video.mp4  (1 peer of beacon)");
+    choose(&mut terminal, "VIDEO", "video.mp4  (1 peer of beacon, not verified)");
     terminal.type_text(ENTER);
     terminal.until("video.mp4 is here", PATIENCE);
     terminal.until("not verified", PATIENCE);
@@ -138,5 +139,29 @@ fn ctrl_c_leaves_and_so_does_a_signal() {
         }
         assert_eq!(terminal.wait(PATIENCE).code(), Some(0));
         assert_eq!(world.holders("a.txt"), "[]");
+        wait::until("the terminal as it was", SOON, || terminal.is_as_it_was().then_some(()));
     }
+}
+
+#[test]
+fn ctrl_c_leaves_while_something_comes_and_no_prompt_comes_back() {
+    let world = World::new();
+    let content = lab::torrent::content(7, 300_000);
+    let nobody_has_it = Torrent::new("video.mp4", &content, 1 << 16, "http://127.0.0.1:9/announce", false);
+    assert_eq!(world.hub.add(&nobody_has_it.bytes).status, 201);
+    let mut terminal = world.sit_down();
+    for (typed, next) in [("search", "Search for:"), ("video", "0 seeders, verified"), ("", "(Enter: menu)")]
+    {
+        terminal.type_text(typed);
+        terminal.type_text(ENTER);
+        terminal.until(next, PATIENCE);
+    }
+    world.hub.await_swarm(&nobody_has_it.info_hash, PATIENCE, |swarm| swarm.incomplete == 1);
+    // A hub that does not hear the goodbye gives a prompt the time to come back.
+    world.hub.program().signal(Signal::STOP);
+    terminal.type_text(CTRL_C);
+    terminal.until("telling the trackers", PATIENCE);
+    assert_eq!(terminal.wait(PATIENCE).code(), Some(0));
+    wait::until("the terminal as it was", SOON, || terminal.is_as_it_was().then_some(()));
+    assert!(!terminal.screen().contains("> Search and download"), "{}", terminal.screen());
 }

@@ -144,13 +144,13 @@ pub(super) async fn run(args: &cli::Peer, env: &mut Env) -> Outcome {
         tasks.spawn(peer.clone().fetch_all(fetches));
         tasks.spawn(peer.clone().remove_all(removals));
         if has_menu {
-            let desk = PeerDesk::new(peer.clone(), cwd, remarks);
+            let desk = PeerDesk::new(peer.clone(), cwd, remarks.clone());
             // A person may never answer, so nobody waits for this thread: it ends with the process at the latest.
             std::thread::Builder::new()
                 .name("menu".to_owned())
                 .spawn(move || {
-                    menu::run(&desk, &mut Screen::new(has_colors));
-                    drop(close);
+                    // When the screen goes, the menu is closed.
+                    menu::run(&desk, &mut Screen::new(has_colors, close));
                 })
                 .map_err(Failure::failed)?;
         }
@@ -172,6 +172,7 @@ pub(super) async fn run(args: &cli::Peer, env: &mut Env) -> Outcome {
         None = closed.recv(), if has_menu => Ok(()),
     };
     if has_menu {
+        closed.close();
         menu::terminal::restore();
     }
     tracing::info!("stopping");
@@ -181,6 +182,15 @@ pub(super) async fn run(args: &cli::Peer, env: &mut Env) -> Outcome {
         }
     };
     tokio::join!(peering::stop(&node, &mut stop, env), leaving);
+    if has_menu {
+        // A prompt that was just about to come.
+        menu::terminal::restore();
+        // Nobody else says what the menu has not said yet.
+        for remark in remarks.take() {
+            // It stops where nobody reads what it prints, too.
+            let _ = writeln!(env.stderr, "{remark}");
+        }
+    }
     outcome
 }
 

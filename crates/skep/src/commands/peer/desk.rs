@@ -231,7 +231,7 @@ fn coming(status: &Status) -> Option<Stage> {
         Phase::Fetching => {
             format!("{} from {}", rate(stats.download_rate), plural(stats.peers as u64, "peer"))
         }
-        Phase::Paused(pause) => pause.to_string(),
+        Phase::Paused(pause) => plain(&pause.to_string()).into_owned(),
     };
     let bytes = status.bytes.map_or(0, |bytes| bytes.saturating_sub(stats.left));
     Some(Stage::Coming { bytes, bytes_max: status.bytes, doing })

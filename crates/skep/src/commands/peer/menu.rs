@@ -7,6 +7,7 @@ pub(super) mod terminal;
 #[cfg(test)]
 mod tests;
 
+use peer::classic::Dialect;
 use tokio::sync::watch;
 
 use crate::format::{plain, plural, size};
@@ -235,7 +236,11 @@ fn row(offer: &Offer) -> String {
     let name = plain(&offer.name);
     let from = match &offer.way {
         Way::Torrent(_) => format!("{}, verified", plural(offer.holders, "seeder")),
-        Way::Classic(dialects) => format!("{} of {}", plural(offer.holders, "peer"), dialects.join(", ")),
+        Way::Classic(dialects) => {
+            let has_hashes = dialects.iter().any(|dialect| dialect == Dialect::Chunklist.name());
+            let check = if has_hashes { "verified by a chunk list" } else { "not verified" };
+            format!("{} of {}, {check}", plural(offer.holders, "peer"), dialects.join(", "))
+        }
     };
     format!("{bytes:>9}  {name}  ({from})")
 }

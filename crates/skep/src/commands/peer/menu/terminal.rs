@@ -9,7 +9,7 @@ use crossterm::{cursor, execute, terminal};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use inquire::ui::{Color, RenderConfig, Styled};
 use inquire::{InquireError, Select, Text};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::{Answer, Mood, Stage};
 
@@ -22,11 +22,18 @@ const ROWS_MAX: usize = 12;
 /// The process's terminal.
 pub(in crate::commands::peer) struct Screen {
     has_colors: bool,
+    /// Closed once the peer stops: no prompt may come any more, since nobody would take it off the terminal.
+    open: mpsc::Sender<()>,
 }
 
 impl Screen {
-    pub(in crate::commands::peer) fn new(has_colors: bool) -> Self {
-        Self { has_colors }
+    /// A screen that has prompts for as long as somebody receives from `open`, to which nothing is sent.
+    pub(in crate::commands::peer) fn new(has_colors: bool, open: mpsc::Sender<()>) -> Self {
+        Self { has_colors, open }
+    }
+
+    fn prompt<T>(&self, prompt: impl FnOnce() -> Result<T, InquireError>) -> Answer<T> {
+        if self.open.is_closed() { Answer::Exit } else { answered(prompt()) }
     }
 
     fn look(&self) -> RenderConfig<'static> {
@@ -43,7 +50,7 @@ impl Screen {
 pub(in crate::commands::peer) fn restore() {
     // It may be gone; nothing more can be done for it.
     let _ = terminal::disable_raw_mode();
-    let _ = execute!(io::stderr(), cursor::Show);
+    let _ = execute!(io::stderr(), event::DisableBracketedPaste, cursor::Show);
 }
 
 impl super::Terminal for Screen {
@@ -52,15 +59,18 @@ impl super::Terminal for Screen {
             .with_help_message("arrows or letters choose, Enter takes, Esc goes back")
             .with_page_size(ROWS_MAX)
             .with_render_config(self.look());
-        answered(select.raw_prompt().map(|option| option.index))
+        self.prompt(|| select.raw_prompt().map(|option| option.index))
     }
 
     fn ask(&mut self, title: &str, help: &str) -> Answer<String> {
         let title = format!("{title}:");
-        answered(Text::new(&title).with_help_message(help).with_render_config(self.look()).prompt())
+        self.prompt(|| Text::new(&title).with_help_message(help).with_render_config(self.look()).prompt())
     }
 
     fn say(&mut self, mood: Mood, text: &str) {
+        if self.open.is_closed() {
+            return;
+        }
         let mut out = io::stdout().lock();
         // Who has no terminal any more is about to be told so by the next prompt.
         let _ = match mood {
@@ -87,7 +97,7 @@ impl super::Terminal for Screen {
                 Stage::Here(_) | Stage::Failed(_) => break,
             }
             bar.tick();
-            if wants_menu() {
+            if wants_menu() || self.open.is_closed() {
                 break;
             }
         }

@@ -138,7 +138,11 @@ fn what_is_found_is_downloaded() {
         (Stage::Coming { bytes: 1, bytes_max: None, doing: String::new() }, "video.mp4 goes on coming"),
     ] {
         let desk = Known::new(ends);
-        let does = [Does::Choose("Search"), Does::Type(" "), Does::Choose("video.mp4  (1 peer of beacon)")];
+        let does = [
+            Does::Choose("Search"),
+            Does::Type(" "),
+            Does::Choose("video.mp4  (1 peer of beacon, not verified)"),
+        ];
         assert_eq!(said(&desk, does), ["<video.mp4>", last]);
         assert_eq!(*desk.downloaded.borrow(), [classic()]);
     }
