@@ -16,12 +16,15 @@ use tokio::time::sleep;
 
 use super::Peer;
 use super::menu::{Desk, Download, FOUND_MAX, Offer, Shared, Stage, Way};
-use crate::client::{Client, OfferedName, Torrent};
+use crate::client::{Client, ClientError, OfferedName, Torrent};
 use crate::format::{plain, plural, rate, size};
 use crate::logs::Remarks;
 
 /// How often it is looked how far a torrent is.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// Pages of the directory that a search asks for; a hub looks at a hundred thousand names for each.
+const DIRECTORY_PAGES_MAX: usize = 100;
 
 /// The name of a copy that is not whole. What begins with a dot is not shared.
 const COPY_PREFIX: &str = ".skep-seed-";
@@ -54,8 +57,7 @@ impl Desk for PeerDesk {
         let client = self.hub()?;
         let asked = async {
             let torrents = client.torrents::<Torrent>(Some(text), FOUND_MAX, None).await?;
-            let names = client.directory(Some(text), FOUND_MAX, None).await?;
-            Ok::<_, crate::client::ClientError>((torrents.torrents, names.names))
+            Ok::<_, ClientError>((torrents.torrents, offered_names(client, text).await?))
         };
         let asked = self.runtime.block_on(asked);
         let (torrents, names) = asked.map_err(|error| plain(&error.to_string()).into_owned())?;
@@ -197,6 +199,20 @@ impl Peer {
     }
 }
 
+/// Names of the directory that match. A page may be empty though there are more, and they are asked for.
+async fn offered_names(client: &Client, text: &str) -> Result<Vec<OfferedName>, ClientError> {
+    let (mut names, mut cursor) = (Vec::new(), None::<String>);
+    for _ in 0..DIRECTORY_PAGES_MAX {
+        let page = client.directory(Some(text), FOUND_MAX, cursor.as_deref()).await?;
+        names.extend(page.names);
+        cursor = page.next;
+        if cursor.is_none() || names.len() >= FOUND_MAX {
+            break;
+        }
+    }
+    Ok(names)
+}
+
 fn by_torrent(torrent: Torrent) -> Offer {
     Offer {
         name: torrent.name,
@@ -299,6 +315,8 @@ fn copy(path: &Path, folder: &Path, target: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::env::Env;
+    use crate::settings::{Flags, Settings};
 
     #[test]
     fn a_file_is_put_into_the_folder_and_nothing_is_overwritten() {
@@ -330,6 +348,27 @@ mod tests {
         let taken = copy(&path, folder.path(), &target).unwrap_err();
         assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_search_goes_on_behind_an_empty_page() {
+        use axum::extract::RawQuery;
+        let pages = |RawQuery(query): RawQuery| async move {
+            match query.unwrap_or_default().contains("cursor=7") {
+                true => r#"{"names":[{"name":"video.mp4","holders":{"beacon":1}}],"next":null}"#,
+                false => r#"{"names":[],"next":"7"}"#,
+            }
+        };
+        let hub = axum::Router::new().route("/api/v1/directory", axum::routing::get(pages));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let flags = Flags { tracker: Some(listener.local_addr().unwrap().to_string()), ..Flags::default() };
+        tokio::spawn(async move { axum::serve(listener, hub).await });
+        let mut env = Env::new(Vec::new(), Vec::new(), "/work".into());
+        env.data_dir = Some("/work/data".into());
+        let settings = Settings::load(&env, &flags).unwrap();
+        let client = Client::new(&settings, crate::client::TIMEOUT_DEFAULT).unwrap();
+        let names = offered_names(&client, "video").await.unwrap();
+        assert_eq!(names.iter().map(|name| &*name.name).collect::<Vec<_>>(), ["video.mp4"]);
     }
 
     #[test]
