@@ -404,18 +404,26 @@ pub(crate) struct ConfigCheck {
     pub(crate) state: StateArgs,
 }
 
-/// Bring in the state file of an older tracker
+/// Bring in the state file of an older tracker, or a copy of a hub's database
 ///
-/// The file is the JSON that older hubs keep: torrents by info hash, with their peers and counts. What is there already
-/// stays. Needs the admin token.
+/// The state file is the JSON that older hubs keep: torrents by info hash, with their peers and counts. A running hub takes
+/// it in; what is there already stays. Needs the admin token.
+///
+/// With --db it is a copy that `skep export --db` made: it becomes the database of the state directory, which must have
+/// none, before a hub is started there.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Example:
-  skep import tracker_state.json")]
+Examples:
+  skep import tracker_state.json
+  skep import --db backup.db --state-dir ./hub")]
 pub(crate) struct Import {
     /// The state file
-    #[arg(value_hint = ValueHint::FilePath)]
-    pub(crate) file: PathBuf,
+    #[arg(value_hint = ValueHint::FilePath, required_unless_present = "db")]
+    pub(crate) file: Option<PathBuf>,
+
+    /// The copy of a database
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["file", "json"])]
+    pub(crate) db: Option<PathBuf>,
 
     /// Print what was brought in as JSON: {torrents, peers, skipped}
     #[arg(long)]
@@ -434,16 +442,20 @@ pub(crate) struct Import {
     pub(crate) state: StateArgs,
 }
 
-/// Write the hub's whole catalogue to standard output
+/// Write the hub's whole catalogue to standard output, or a copy of its database to a file
 ///
 /// Every torrent, with all that the hub tells of it, as JSON: one array, or with --lines an object a line, which a
 /// program can read as it comes.
+///
+/// With --db it is a copy of the database of a hub on this machine, which may be running: all that must last, members and
+/// tokens too, as it was at one moment. `skep import --db` brings it back.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
   skep export --json > catalogue.json
-  skep export --lines | gzip > catalogue.jsonl.gz")]
-#[group(id = "form", required = true, multiple = false, args = ["json", "lines"])]
+  skep export --lines | gzip > catalogue.jsonl.gz
+  skep export --db backup.db")]
+#[group(id = "form", required = true, multiple = false, args = ["json", "lines", "db"])]
 pub(crate) struct Export {
     /// One JSON array
     #[arg(long)]
@@ -453,11 +465,18 @@ pub(crate) struct Export {
     #[arg(long)]
     pub(crate) lines: bool,
 
+    /// A copy of the database, in a file that is not there yet
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) db: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) hub: HubArgs,
 
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+
+    #[command(flatten)]
+    pub(crate) state: StateArgs,
 }
 
 /// Test any tracker, over UDP or HTTP, and say what is wrong with it

@@ -3,6 +3,7 @@
 //! WAL with `synchronous=FULL`: a change that was acknowledged survives the loss of power, and readers never wait for
 //! the writer. All SQL of the hub is in this room and in `migrations/`.
 
+mod backup;
 pub mod ledger;
 mod open;
 mod read;
@@ -15,6 +16,7 @@ mod tests;
 
 use std::path::Path;
 
+pub use backup::{back_up, restore};
 use open::Database;
 use rusqlite::{Connection, TransactionBehavior};
 use swarm::InfoHash;

@@ -4,7 +4,7 @@ use super::list::PAGE_TORRENTS;
 use crate::cli::Export;
 use crate::client::{Client, TIMEOUT_DEFAULT};
 use crate::env::Env;
-use crate::exit::Outcome;
+use crate::exit::{Failure, Outcome};
 use crate::format::plural;
 use crate::settings::{Flags, Settings};
 
@@ -14,9 +14,15 @@ pub(super) async fn run(args: &Export, env: &mut Env) -> Outcome {
         config: args.config.config.clone(),
         tracker: args.hub.tracker.clone(),
         trust: args.hub.trust.clone(),
+        state_dir: args.state.state_dir.clone(),
         ..Flags::default()
     };
     let settings = Settings::load(env, &flags)?;
+    if let Some(file) = &args.db {
+        hub::store::sqlite::back_up(&settings.hub.state_dir, &env.path(file)).map_err(Failure::failed)?;
+        env.note(format_args!("the database is copied to {}", file.display()));
+        return Ok(());
+    }
     let client = Client::new(&settings, TIMEOUT_DEFAULT)?;
     let mut exported: u64 = 0;
     let mut cursor: Option<String> = None;

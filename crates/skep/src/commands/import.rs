@@ -42,9 +42,18 @@ pub(super) async fn run(args: &Import, env: &mut Env) -> Outcome {
         ..Flags::default()
     };
     let settings = Settings::load(env, &flags)?;
+    if let Some(file) = &args.db {
+        hub::store::sqlite::restore(&env.path(file), &settings.hub.state_dir).map_err(Failure::failed)?;
+        let state_dir = settings.hub.state_dir.display();
+        env.note(format_args!("{} is now the database in {state_dir}; `skep serve` uses it", file.display()));
+        return Ok(());
+    }
+    let Some(file) = &args.file else {
+        return Err(Failure::misuse("a state file is expected, or --db FILE"));
+    };
     let client = Client::new(&settings, IMPORT_TIMEOUT)?;
-    let shown = args.file.display().to_string();
-    let bytes = read(&env.path(&args.file), &shown)?;
+    let shown = file.display().to_string();
+    let bytes = read(&env.path(file), &shown)?;
     let body = Body { media_type: "application/json", bytes };
     let (_, imported): (_, Imported) = client.post("api/v1/import", body, Auth::Admin).await?;
     if args.json {

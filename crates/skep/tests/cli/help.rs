@@ -3,7 +3,7 @@ use skep::exit::Exit;
 use crate::support::World;
 
 /// What is typed before `--help`, for each help text there is.
-const COMMANDS: [&[&str]; 27] = [
+const COMMANDS: &[&[&str]] = &[
     &[],
     &["up"],
     &["share"],
@@ -15,6 +15,15 @@ const COMMANDS: [&[&str]; 27] = [
     &["add"],
     &["ls"],
     &["find"],
+    &["user"],
+    &["user", "add"],
+    &["user", "set"],
+    &["invite"],
+    &["invite", "create"],
+    &["invite", "use"],
+    &["token"],
+    &["token", "create"],
+    &["audit"],
     &["config"],
     &["config", "show"],
     &["config", "check"],
@@ -87,7 +96,7 @@ async fn manual_pages_are_printed_and_written() {
     let ran = world.run(&["man", "--dir", "pages"]).await.ended(Exit::Success);
     assert_eq!(ran.stderr, "the manual pages are in DIR/pages\n");
     for command in COMMANDS {
-        let page = ["skep"].iter().chain(command).copied().collect::<Vec<_>>().join("-");
+        let page = ["skep"].iter().chain(*command).copied().collect::<Vec<_>>().join("-");
         let text = std::fs::read_to_string(world.path(&format!("pages/{page}.1"))).unwrap();
         assert!(text.contains("Example"), "{page}");
     }

@@ -14,7 +14,7 @@ use crate::store::{Fault, OpenError};
 /// Name of the database in the state directory.
 pub const ACCOUNTS_FILE_NAME: &str = "accounts.db";
 
-const ACCOUNTS: Database = Database {
+pub(super) const ACCOUNTS: Database = Database {
     file: ACCOUNTS_FILE_NAME,
     migrations: &[include_str!("../../../migrations/accounts/0001_accounts.sql")],
 };

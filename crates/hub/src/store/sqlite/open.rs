@@ -26,7 +26,8 @@ const WAL_BYTES_KEPT: i64 = 64 << 20;
 /// Statements that stay compiled.
 const STATEMENTS_KEPT: usize = 64;
 
-const RESTORE: &str = "stop the hub and put a backup in its place, or move it away to start empty";
+const RESTORE: &str =
+    "move it away and bring a backup in with `skep import --db FILE`, or move it away to start empty";
 const CLOSE: &str = "stop the other program that has it open";
 const RIGHTS: &str =
     "see that the hub may read and write it and its directory, or name another state directory";
@@ -58,6 +59,19 @@ pub(super) fn reader(state_dir: &Path, database: &Database) -> Result<Connection
         let wrong = "its tables are of an older version";
         return Err(OpenError::new(path, wrong, "start the hub once, which brings them up to date"));
     }
+    Ok(connection)
+}
+
+/// Opens a copy of such a database, whole and of a version that is known, to read only.
+pub(super) fn copy(path: &Path, database: &Database) -> Result<Connection, OpenError> {
+    let connection =
+        connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|error| explain(path, &error))?;
+    check_origin(path, database, &connection)?;
+    let application: i32 = pragma(&connection, "application_id").map_err(|error| explain(path, &error))?;
+    if application != APPLICATION_ID {
+        return Err(OpenError::new(path, "this is no backup of a hub's database", "name another"));
+    }
+    check_whole(path, &connection)?;
     Ok(connection)
 }
 

@@ -171,3 +171,53 @@ fn a_page_is_read_from_the_indexes_without_sorting() {
         );
     }
 }
+
+#[test]
+fn a_copy_is_made_while_the_database_is_in_use_and_becomes_one_elsewhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let (home, other, copy) = (dir.path().join("home"), dir.path().join("other"), dir.path().join("copy.db"));
+    let mut store = Sqlite::open(&home).unwrap();
+    store.apply(&[add(1), add(2)]).unwrap();
+    back_up(&home, &copy).unwrap();
+    store.apply(&[add(3)]).unwrap();
+    let files: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(files.len(), 2, "{files:?}");
+    restore(&copy, &other).unwrap();
+    assert_eq!(Sqlite::open(&other).unwrap().completed().unwrap().len(), 2);
+
+    let message = back_up(&home, &copy).unwrap_err().to_string();
+    assert!(
+        message.ends_with("copy.db: it is there already; move it away, or name another place"),
+        "{message}"
+    );
+    let message = restore(&copy, &home).unwrap_err().to_string();
+    assert!(message.contains("skep.db: it is there already"), "{message}");
+    assert_eq!(store.completed().unwrap().len(), 3);
+}
+
+#[test]
+fn what_is_no_whole_copy_is_not_brought_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("home");
+    let copy = dir.path().join("copy.db");
+    Sqlite::open(&home).unwrap().apply(&(1..=60).map(add).collect::<Vec<_>>()).unwrap();
+    back_up(&home, &copy).unwrap();
+    let whole = fs::read(&copy).unwrap();
+    let mut torn = whole.clone();
+    torn[4096..whole.len() - 4096].fill(0x5a);
+    let (other, wal) = (dir.path().join("other"), dir.path().join("left"));
+    for (bytes, expected) in [
+        (torn.as_slice(), "the database is damaged"),
+        (b"a text that is no database of anybody, long enough", "file is not a database"),
+        (b"", "this is no backup of a hub's database"),
+    ] {
+        fs::write(&copy, bytes).unwrap();
+        let message = restore(&copy, &other).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+        assert!(!other.join(FILE_NAME).exists());
+    }
+    fs::write(&copy, whole).unwrap();
+    fs::create_dir(&wal).unwrap();
+    fs::write(wal.join("skep.db-wal"), "of another").unwrap();
+    assert!(restore(&copy, &wal).unwrap_err().to_string().contains("skep.db-wal: it is there already"));
+}
