@@ -335,17 +335,21 @@ impl Client {
             (_, _, passkey) => passkey,
         };
         // A hub for members shows strangers nothing: whoever runs it has the token.
-        let again = request.try_clone().zip(self.token.value().filter(|_| shown.is_none()));
+        let is_look = |request: &reqwest::Request| request.method() == Method::GET && auth == Auth::Nobody;
+        let look = request.try_clone().and_then(|request| request.build().ok()).filter(is_look);
+        let is_look = look.is_some();
+        let again = look.zip(self.token.value().filter(|_| shown.is_none()));
         let request = match shown {
             Some(secret) => request.bearer_auth(secret),
             None => request,
         };
         let mut response = request.send().await.map_err(|error| self.transport(&error))?;
         if let Some((again, token)) = again.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
-            response = again.bearer_auth(token).send().await.map_err(|error| self.transport(&error))?;
+            let again = RequestBuilder::from_parts(self.http.clone(), again).bearer_auth(token);
+            response = again.send().await.map_err(|error| self.transport(&error))?;
         }
         tracing::debug!(url = %response.url(), status = response.status().as_u16(), "the hub answered");
-        if response.status().is_success() { Ok(response) } else { Err(self.refusal(response, auth).await) }
+        if response.status().is_success() { Ok(response) } else { Err(self.refusal(response, is_look).await) }
     }
 
     async fn json<T: DeserializeOwned>(&self, mut response: Response) -> Result<T, ClientError> {
@@ -366,7 +370,7 @@ impl Client {
         Ok(bytes)
     }
 
-    async fn refusal(&self, mut response: Response, auth: Auth) -> ClientError {
+    async fn refusal(&self, mut response: Response, is_look: bool) -> ClientError {
         let status = response.status();
         let headers = response.headers();
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -376,9 +380,9 @@ impl Client {
         let body = self.read(&mut response, REFUSAL_BYTES_MAX).await.unwrap_or_default();
         let (mut reason, explained) = error::reason(status, &body, location.as_deref());
         if status == StatusCode::UNAUTHORIZED {
-            reason = match auth {
-                Auth::Admin => format!("{reason}; {}", self.token.advice()),
-                Auth::Nobody => format!("{reason}; members give theirs with --passkey or SKEP_PASSKEY"),
+            reason = match is_look {
+                false => format!("{reason}; {}", self.token.advice()),
+                true => format!("{reason}; members give theirs with --passkey or SKEP_PASSKEY"),
             };
         }
         ClientError::Refused { status, reason, explained, retry_after }

@@ -59,6 +59,10 @@ pub(crate) enum UserAction {
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep user add ann
+  skep user add guest --until 30d --json | jq -r .passkey")]
 pub(crate) struct UserAdd {
     /// Its name: letters, digits, `.`, `-` and `_`
     #[arg(value_name = "NAME")]
@@ -81,6 +85,10 @@ pub(crate) struct UserAdd {
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep user set ann --role uploader
+  skep user set guest --until never")]
 pub(crate) struct UserSet {
     /// Its name, in any letter case
     #[arg(value_name = "NAME")]
@@ -168,6 +176,9 @@ pub(crate) enum InviteAction {
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Example:
+  skep invite create --note 'the lab' --uses 20 --until 7d")]
 pub(crate) struct InviteCreate {
     /// For whom it is, in your words
     #[arg(long, value_name = "TEXT", default_value = "")]
@@ -200,6 +211,9 @@ pub(crate) struct InviteRevoke {
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Example:
+  skep invite use 0123456789abcdef0123456789abcdef ann -t hub.example:6969")]
 pub(crate) struct InviteUse {
     /// The code
     #[arg(value_name = "CODE")]
@@ -243,6 +257,9 @@ pub(crate) enum TokenAction {
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Example:
+  skep token create prometheus --scope read")]
 pub(crate) struct TokenCreate {
     /// What it is called: letters, digits, `.`, `-` and `_`
     #[arg(value_name = "NAME")]

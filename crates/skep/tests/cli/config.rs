@@ -119,7 +119,10 @@ async fn each_fault_of_a_file_is_one_line_that_says_what_to_do() {
             "skep.toml: `tracker.interval_secs` is -1: a whole number from 0 to 4294967295 is expected",
         ),
         ("[tracker]\nfull_scrape = 1", "skep.toml: `tracker.full_scrape` is 1: true or false is expected"),
-        ("publish = 'nobody'", "skep.toml: `publish` is \"nobody\": \"anyone\" or \"token\" is expected"),
+        (
+            "publish = 'nobody'",
+            "skep.toml: `publish` is \"nobody\": \"anyone\" or \"uploaders\" or \"token\" is expected",
+        ),
         (
             "[tracker]\nmemory_max = 'much'",
             "skep.toml: `tracker.memory_max`: `much` is not a size: a number of bytes, or a size such as \"512 MiB\" or \
