@@ -4,6 +4,7 @@
 //! one core with one worker, the load generator (`skep load`) on another. Rounds alternate between the servers, so that
 //! what the machine does beside hits all alike, and a floor runs among them: a server that does nothing but answer.
 
+mod accounts;
 mod classic;
 mod echo;
 mod figures;
@@ -29,6 +30,7 @@ pub(crate) const USAGE: &str = "\
   cargo xtask bench tracker [OPTIONS]       what a UDP announce costs: Skep, aquatic_udp, opentracker, a bare echo
   cargo xtask bench http [OPTIONS]          what an HTTP announce costs: Skep, opentracker, aquatic_http, a bare echo
   cargo xtask bench memory [OPTIONS]        what a peer costs in memory, over IPv4 and IPv6
+  cargo xtask bench accounts [OPTIONS]      what members cost: announces, credit, a start with a million of them
   cargo xtask bench classic [OPTIONS]       what a question of the classic dialects takes: Skep, Python
   cargo xtask bench transfer [OPTIONS]      what moving a file costs: Skep, libtorrent, aria2, a bare TCP connection
       --rounds N      alternating rounds [5]
@@ -43,6 +45,7 @@ pub(crate) fn main(root: &Path, arguments: &[&str]) -> ExitCode {
     let result = match arguments {
         ["tracker", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| tracker::run(&options)),
         ["http", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| http::run(&options)),
+        ["accounts", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| accounts::run(&options)),
         ["classic", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| classic::run(&options)),
         ["memory", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| memory::run(&options)),
         ["transfer", rest @ ..] => {
