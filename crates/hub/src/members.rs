@@ -291,21 +291,25 @@ impl Members {
         if !is_name(name) {
             return Err(MemberError::Name);
         }
-        let _turn = self.0.turn.lock().await;
-        if self.0.tokens.read().len() >= TOKENS_MAX {
-            return Err(MemberError::TooManyTokens);
-        }
-        let secret = Secret::random();
-        let token =
-            Token { name: name.to_owned(), secret: secret.hash(), scope, until, created_at: self.now() };
-        match self.write(Deed::AddToken(token.clone()), name, "token.add", actor).await? {
-            Done::Yes => {
-                self.0.tokens.write().push(token.clone());
-                Ok((token, secret))
+        let (members, name, actor) = (self.clone(), name.to_owned(), actor.clone());
+        to_its_end(async move {
+            let _turn = members.0.turn.lock().await;
+            if members.0.tokens.read().len() >= TOKENS_MAX {
+                return Err(MemberError::TooManyTokens);
             }
-            Done::Taken => Err(MemberError::Taken(name.to_owned())),
-            other => Err(undone(other, || format!("token `{name}`"))),
-        }
+            let secret = Secret::random();
+            let created_at = members.now();
+            let token = Token { name: name.clone(), secret: secret.hash(), scope, until, created_at };
+            match members.write(Deed::AddToken(token.clone()), &name, "token.add", &actor).await? {
+                Done::Yes => {
+                    members.0.tokens.write().push(token.clone());
+                    Ok((token, secret))
+                }
+                Done::Taken => Err(MemberError::Taken(name)),
+                other => Err(undone(other, || format!("token `{name}`"))),
+            }
+        })
+        .await
     }
 
     /// Every token.
@@ -320,14 +324,18 @@ impl Members {
     ///
     /// [`MemberError`]
     pub async fn remove_token(&self, name: &str, actor: &Actor) -> Result<(), MemberError> {
-        let _turn = self.0.turn.lock().await;
-        match self.write(Deed::RemoveToken(name.to_owned()), name, "token.remove", actor).await? {
-            Done::Yes => {
-                self.0.tokens.write().retain(|token| token.name != name);
-                Ok(())
+        let (members, name, actor) = (self.clone(), name.to_owned(), actor.clone());
+        to_its_end(async move {
+            let _turn = members.0.turn.lock().await;
+            match members.write(Deed::RemoveToken(name.clone()), &name, "token.remove", &actor).await? {
+                Done::Yes => {
+                    members.0.tokens.write().retain(|token| token.name != name);
+                    Ok(())
+                }
+                other => Err(undone(other, || format!("token `{name}`"))),
             }
-            other => Err(undone(other, || format!("token `{name}`"))),
-        }
+        })
+        .await
     }
 
     /// Acts and their numbers, the newest first.
@@ -356,25 +364,31 @@ impl Members {
         act: &'static str,
         actor: &Actor,
     ) -> Result<Member, MemberError> {
-        let _turn = self.0.turn.lock().await;
-        let before = self.get(name).await.ok();
-        let is_removal = matches!(deed, Deed::RemoveMember { .. });
-        match self.write(deed, name, act, actor).await? {
-            Done::Member(member) => {
-                let gate = self.0.policy.gate();
-                let after = member.pass().filter(|_| !is_removal);
-                let stale = before.and_then(|before| before.passkey);
-                if let Some(stale) = stale.filter(|stale| after.is_none_or(|after| after.passkey != *stale)) {
-                    gate.remove(&stale);
+        let (members, name, actor) = (self.clone(), name.to_owned(), actor.clone());
+        to_its_end(async move {
+            let _turn = members.0.turn.lock().await;
+            let before = members.get(&name).await.ok();
+            let is_removal = matches!(deed, Deed::RemoveMember { .. });
+            match members.write(deed, &name, act, &actor).await? {
+                Done::Member(member) => {
+                    let gate = members.0.policy.gate();
+                    let after = member.pass().filter(|_| !is_removal);
+                    let stale = before.and_then(|before| before.passkey);
+                    if let Some(stale) =
+                        stale.filter(|stale| after.is_none_or(|after| after.passkey != *stale))
+                    {
+                        gate.remove(&stale);
+                    }
+                    if let Some(after) = &after {
+                        gate.put(after);
+                    }
+                    Ok(*member)
                 }
-                if let Some(after) = &after {
-                    gate.put(after);
-                }
-                Ok(*member)
+                Done::Taken => Err(MemberError::Taken(name)),
+                other => Err(undone(other, || format!("user `{name}`"))),
             }
-            Done::Taken => Err(MemberError::Taken(name.to_owned())),
-            other => Err(undone(other, || format!("user `{name}`"))),
-        }
+        })
+        .await
     }
 
     async fn act(&self, deed: Deed, object: &str, act: &'static str, actor: &Actor) -> Result<Done, Fault> {
@@ -399,6 +413,16 @@ impl Members {
             // Of each change comes an effect of its own kind.
             _ => Ok(Done::Yes),
         }
+    }
+}
+
+/// Does something to its end, though whoever asked for it goes away: what is in the store is to hold.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, MemberError>> + Send + 'static,
+) -> Result<T, MemberError> {
+    match tokio::spawn(work).await {
+        Ok(done) => done,
+        Err(panic) => Err(Fault::new("administer members", panic.to_string()).into()),
     }
 }
 

@@ -237,7 +237,7 @@ fn a_hub_is_administered_from_the_command_line() {
     let made = world.administer(&["user", "add", "ann", "--role", "uploader", "--until", "2040-05-06"]);
     made.went_well();
     let passkey = made.stdout.lines().next().unwrap().strip_prefix("passkey     ").unwrap().to_owned();
-    assert!(made.stdout.contains(&format!("announce    http://{}/announce/{passkey}", world.hub.http())));
+    assert!(made.stdout.contains(&format!("announce    http://{}/{passkey}/announce", world.hub.http())));
     assert!(made.stderr.contains("told this once"), "{}", made.stderr);
     world.administer(&["user", "add", "ANN"]).failed_with(&["the name `ANN` is taken"]);
     world.administer(&["user", "add", "a b"]).failed_with(&["a name has 1 to 32 letters"]);

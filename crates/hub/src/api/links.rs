@@ -72,7 +72,8 @@ impl Site {
     #[must_use]
     pub(crate) fn announce_urls(&self) -> Vec<String> {
         let path = match &self.passkey {
-            Some(passkey) => format!("/announce/{passkey}"),
+            // Clients find where to scrape by the last word (BEP 48).
+            Some(passkey) => format!("/{passkey}/announce"),
             None => "/announce".to_owned(),
         };
         let mut urls = vec![format!("{}{path}", self.base())];

@@ -125,6 +125,35 @@ async fn two_who_change_at_once_are_told() {
 }
 
 #[tokio::test]
+async fn what_is_stored_holds_though_whoever_asked_for_it_hangs_up() {
+    let world = World::new();
+    let (ann, passkey) = world.add("ann").await;
+    let mut polls = 0;
+    // However often it was polled when it was dropped, the store and the policy say the same in the end.
+    for polled in 0..6 {
+        let wanted = polled % 2 == 0;
+        let actor = admin();
+        let mut change = Box::pin(world.members.change("ann", None, patch(wanted, None), &actor));
+        for _ in 0..polled {
+            let mut poll =
+                std::future::poll_fn(|context| std::task::Poll::Ready(change.as_mut().poll(context)));
+            if (&mut poll).await.is_ready() {
+                break;
+            }
+            polls += 1;
+            tokio::task::yield_now().await;
+        }
+        drop(change);
+        // One after another: once this is done, so is what was dropped.
+        world.members.revoke("nobody", &admin()).await.unwrap_err();
+        let stored = world.members.get("ann").await.unwrap().disabled;
+        let known = world.admits(&passkey) == Err(Refusal::MemberDisabled);
+        assert_eq!(stored, known, "dropped after {polled}");
+    }
+    assert!(polls > 0 && ann.id.0 > 0);
+}
+
+#[tokio::test]
 async fn every_act_is_recorded() {
     let world = World::new();
     world.add("ann").await;

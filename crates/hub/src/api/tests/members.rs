@@ -46,7 +46,7 @@ async fn a_member_is_made_shown_changed_and_removed() {
     assert_eq!((made.status.as_u16(), made.header("location")), (201, "/api/v1/users/Ann"));
     let passkey = passkey_of(&made);
     assert!(passkey.len() == 32 && passkey.bytes().all(|byte| byte.is_ascii_hexdigit()), "{passkey}");
-    let announce = [format!("http://{HOST}/announce/{passkey}"), format!("udp://{HOST}/announce/{passkey}")];
+    let announce = [format!("http://{HOST}/{passkey}/announce"), format!("udp://{HOST}/{passkey}/announce")];
     assert_eq!(made.json()["announce"], json!(announce));
 
     let shown = hub.user("ANN").await;
@@ -143,7 +143,7 @@ async fn strangers_see_nothing_of_a_hub_for_members() {
     // A member sees links of its own.
     let seen = hub.get("/api/v1/torrents").showing(&passkey).send().await;
     let magnet = seen.json()["torrents"][0]["magnet"].as_str().unwrap().to_owned();
-    assert!(magnet.contains(&format!("announce%2F{passkey}")), "{magnet}");
+    assert!(magnet.contains(&format!("%2F{passkey}%2Fannounce")), "{magnet}");
     let same = hub.get(&format!("/api/v1/torrents?passkey={passkey}")).send().await;
     assert_eq!(same.text(), seen.text());
     // The admin's have nobody's.

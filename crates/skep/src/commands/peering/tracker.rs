@@ -76,9 +76,9 @@ impl Tracker {
 
     /// The same addresses for others: a member's passkey is for nobody else.
     pub(in crate::commands) fn told(&self, announce: &[String]) -> Vec<String> {
-        let passkey = self.client().and_then(Client::passkey).map(|passkey| format!("/{passkey}"));
-        let told = |url: &String| match passkey.as_deref().and_then(|passkey| url.strip_suffix(passkey)) {
-            Some(told) => told.to_owned(),
+        let own = self.client().and_then(Client::passkey).map(|passkey| format!("/{passkey}/announce"));
+        let told = |url: &String| match own.as_deref().and_then(|own| url.strip_suffix(own)) {
+            Some(hub) => format!("{hub}/announce"),
             None => url.clone(),
         };
         announce.iter().map(told).collect()
@@ -107,7 +107,7 @@ fn is_spelled_out(url: &Url) -> bool {
 /// Where to announce to a hub: a member, with its passkey.
 fn announce_url(hub: &HubUrl, passkey: Option<&str>) -> String {
     match passkey {
-        Some(passkey) => hub.join(&format!("announce/{passkey}")).into(),
+        Some(passkey) => hub.join(&format!("{passkey}/announce")).into(),
         None => hub.join("announce").into(),
     }
 }
