@@ -16,12 +16,15 @@ use swarm::InfoHash;
 
 pub use self::export::{Export, export};
 pub use self::limits::{Limits, TooLarge};
-use crate::durable::{Durable, Room};
+use crate::durable::{Checking, Durable, Room};
 use crate::store::{Addition, Change, Effect, Select, Words};
 pub use crate::store::{BadCursor, Fault, NewTorrent, OpenError, Outcome, Page, Torrent, TorrentFile};
 
 /// The most torrents that one page of a listing has, whatever is asked for.
 pub const PAGE_TORRENTS_MAX: usize = 500;
+
+/// Torrents, each with the downloads of it that were completed.
+pub type Completed = Vec<(InfoHash, u32)>;
 
 /// The present, in Unix seconds.
 pub type Clock = fn() -> i64;
@@ -100,25 +103,37 @@ pub enum ListError {
 impl Catalogue {
     /// Opens the store in `state_dir`, and the catalogue in it with the standard [`Limits`], and tells how often each
     /// torrent of it was completed. Reads the whole database to check it; blocking.
-    pub fn open(state_dir: &Path) -> Result<(Self, Vec<(InfoHash, u32)>), OpenError> {
+    pub fn open(state_dir: &Path) -> Result<(Self, Completed), OpenError> {
         Self::open_with(state_dir, Limits::default(), now_unix)
     }
 
     /// The same with limits and a clock of the caller's.
-    pub fn open_with(
+    pub fn open_with(state_dir: &Path, limits: Limits, clock: Clock) -> Result<(Self, Completed), OpenError> {
+        let (catalogue, completed, checking) = Self::open_unchecked(state_dir, limits, clock)?;
+        checking.finish()?;
+        Ok((catalogue, completed))
+    }
+
+    /// The same while the database is still being checked.
+    pub fn open_unchecked(
         state_dir: &Path,
         limits: Limits,
         clock: Clock,
-    ) -> Result<(Self, Vec<(InfoHash, u32)>), OpenError> {
-        let durable = Durable::open(state_dir, limits.queue_bytes_max)?;
-        let unusable =
-            |fault: Fault| OpenError::new(state_dir, fault.to_string(), "see that the disk can be read");
-        let completed = durable.read_here(|store| store.completed()).map_err(unusable)?;
+    ) -> Result<(Self, Completed, Checking), OpenError> {
+        let (durable, checking) = Durable::open(state_dir, limits.queue_bytes_max)?;
+        let completed = match durable.read_here(|store| store.completed()) {
+            Ok(completed) => completed,
+            Err(fault) => {
+                // Why it cannot be read is what the check says, if it says something.
+                checking.finish()?;
+                return Err(OpenError::new(state_dir, fault.to_string(), "see that the disk can be read"));
+            }
+        };
         let completed = completed
             .into_iter()
             .map(|(hash, count)| (hash, u32::try_from(count).unwrap_or(u32::MAX)))
             .collect();
-        Ok((Self::over(durable, limits, clock), completed))
+        Ok((Self::over(durable, limits, clock), completed, checking))
     }
 
     fn over(durable: Durable, limits: Limits, clock: Clock) -> Self {

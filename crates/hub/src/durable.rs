@@ -30,14 +30,31 @@ struct Inner {
     readers: Readers,
 }
 
+/// The check of a database that goes on beside its first use.
+pub struct Checking(std::thread::JoinHandle<Result<(), OpenError>>);
+
+impl Checking {
+    /// Waits until it is done.
+    ///
+    /// # Errors
+    ///
+    /// The database is damaged.
+    pub fn finish(self) -> Result<(), OpenError> {
+        self.0.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
 impl Durable {
-    /// Opens the store in `state_dir`, with so many bytes of changes that may wait to be written. Reads the whole
-    /// database to check it; blocking.
-    pub fn open(state_dir: &Path, queue_bytes_max: usize) -> Result<Self, OpenError> {
-        let store = Sqlite::open(state_dir)?;
+    /// Opens the store in `state_dir`, with so many bytes of changes that may wait to be written. The whole database is
+    /// checked meanwhile: what is read before that has come to its end is to be used only if all is well. Blocking.
+    pub fn open(state_dir: &Path, queue_bytes_max: usize) -> Result<(Self, Checking), OpenError> {
+        let store = Sqlite::open_unchecked(state_dir)?;
+        let checked = state_dir.to_owned();
+        let checking = std::thread::spawn(move || Sqlite::check(&checked));
         let state_dir = state_dir.to_owned();
         let reader = move || Ok(Box::new(Sqlite::open_reader(&state_dir)?) as Box<dyn Store>);
-        Self::over(Box::new(store), Box::new(reader), queue_bytes_max)
+        let durable = Self::over(Box::new(store), Box::new(reader), queue_bytes_max)?;
+        Ok((durable, Checking(checking)))
     }
 
     /// The same over any store; `reader` opens it once more for reading.

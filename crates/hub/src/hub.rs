@@ -233,11 +233,17 @@ impl Opened {
             torrents_per_address: Some(config.catalogue.torrents_per_address),
             ..Limits::default()
         };
-        let (catalogue, completed) =
-            Catalogue::open_with(state_dir, limits, now_unix).map_err(StartError::new)?;
+        let (catalogue, completed, checking) =
+            Catalogue::open_unchecked(state_dir, limits, now_unix).map_err(StartError::new)?;
         let policy = Arc::new(Policy::new(config.mode, &config.members));
-        let members =
-            Members::open(catalogue.durable().clone(), policy.clone(), now_unix).map_err(StartError::new)?;
+        let members = Members::open(catalogue.durable().clone(), policy.clone(), now_unix);
+        let (members, checking) = match members {
+            Ok(members) => (members, checking),
+            Err(fault) => {
+                checking.finish().map_err(StartError::new)?;
+                return Err(StartError::new(fault));
+            }
+        };
         let accounting = match config.mode {
             Mode::Members => {
                 let gap_secs_max = config.tracker.peer_ttl_secs();
@@ -255,6 +261,7 @@ impl Opened {
                 "the memory budget is too small for the catalogue; raise `tracker.memory_max`"
             );
         }
+        checking.finish().map_err(StartError::new)?;
         load_snapshot(state_dir, &tracker).map_err(unusable)?;
         Ok(Self { lock, admin, catalogue, members, accounting, tracker, tls })
     }

@@ -14,7 +14,8 @@ struct World {
 
 fn open(dir: &TempDir) -> (Members, Arc<Policy>) {
     let policy = Arc::new(Policy::new(Mode::Members, &MembersConfig::default()));
-    let durable = Durable::open(dir.path(), 1 << 20).unwrap();
+    let (durable, checking) = Durable::open(dir.path(), 1 << 20).unwrap();
+    checking.finish().unwrap();
     (Members::open(durable, policy.clone(), || NOW).unwrap(), policy)
 }
 

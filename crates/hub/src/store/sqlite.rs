@@ -49,7 +49,19 @@ impl Sqlite {
     /// Fails if the file cannot be read or written, is damaged, is something else, or was written by a newer program.
     /// The check reads the whole file.
     pub fn open(state_dir: &Path) -> Result<Self, OpenError> {
+        let opened = Self::open_unchecked(state_dir)?;
+        Self::check(state_dir)?;
+        Ok(opened)
+    }
+
+    /// The same without the check that the file is not damaged, for whoever has that [made](Self::check) meanwhile.
+    pub fn open_unchecked(state_dir: &Path) -> Result<Self, OpenError> {
         open::writer(state_dir, &CATALOGUE).map(|connection| Self { connection })
+    }
+
+    /// Checks the file that [`Sqlite::open_unchecked`] has opened. Reads all of it.
+    pub fn check(state_dir: &Path) -> Result<(), OpenError> {
+        open::check(state_dir, &CATALOGUE)
     }
 
     /// Opens the same database once more, to read only; [`Sqlite::open`] must have been there before.

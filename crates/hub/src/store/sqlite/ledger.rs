@@ -40,6 +40,7 @@ impl SqliteLedger {
     /// Opens the database in `state_dir` for reading and writing, as [`Sqlite::open`](super::Sqlite::open) does.
     pub fn open(state_dir: &Path) -> Result<Self, OpenError> {
         let connection = open::writer(state_dir, &ACCOUNTS)?;
+        open::check(state_dir, &ACCOUNTS)?;
         let cached = connection.pragma_update(None, "cache_size", -CACHE_KIBIBYTES);
         cached.map_err(|error| OpenError::new(state_dir, error.to_string(), "see that there is memory"))?;
         Ok(Self { connection })

@@ -32,7 +32,7 @@ const CLOSE: &str = "stop the other program that has it open";
 const RIGHTS: &str =
     "see that the hub may read and write it and its directory, or name another state directory";
 
-/// Opens to read and write: creates, checks and migrates.
+/// Opens to read and write: creates and migrates. Whether the file is whole is for [`check`] to say.
 pub(super) fn writer(state_dir: &Path, database: &Database) -> Result<Connection, OpenError> {
     std::fs::create_dir_all(state_dir).map_err(|e| OpenError::new(state_dir, e.to_string(), RIGHTS))?;
     let path = &state_dir.join(database.file);
@@ -40,7 +40,10 @@ pub(super) fn writer(state_dir: &Path, database: &Database) -> Result<Connection
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut connection = connect(path, flags).map_err(explain)?;
     check_origin(path, database, &connection)?;
-    check_whole(path, &connection)?;
+    // What is damaged is not to be changed any further.
+    if version(&connection).map_err(explain)? < database.migrations.len() {
+        check_whole(path, &connection)?;
+    }
     connection.pragma_update(None, "journal_mode", "WAL").map_err(explain)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(explain)?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT).map_err(explain)?;
@@ -60,6 +63,11 @@ pub(super) fn reader(state_dir: &Path, database: &Database) -> Result<Connection
         return Err(OpenError::new(path, wrong, "start the hub once, which brings them up to date"));
     }
     Ok(connection)
+}
+
+/// Reads the whole file to see that it is not damaged.
+pub(super) fn check(state_dir: &Path, database: &Database) -> Result<(), OpenError> {
+    check_whole(&state_dir.join(database.file), &reader(state_dir, database)?)
 }
 
 /// Opens a copy of such a database, whole and of a version that is known, to read only.
