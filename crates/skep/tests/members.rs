@@ -3,9 +3,11 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test may unwrap: its panic is its report")]
 
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use lab::http::Request;
 use lab::hub::{ADMIN_TOKEN, Hub, Setup};
 use lab::lan::Host;
 use lab::machine::{Machine, Ran};
@@ -54,7 +56,7 @@ impl World {
     /// Puts the torrent of [`HASH`] into the catalogue.
     fn list(&self) {
         let facts = json!({"info_hash": HASH, "name": "one", "private": true});
-        let request = lab::http::Request::new("POST", "/api/v1/torrents").bearer(ADMIN_TOKEN).json(&facts);
+        let request = Request::new("POST", "/api/v1/torrents").bearer(ADMIN_TOKEN).json(&facts);
         assert_eq!(self.hub.send(&request).status, 201);
     }
 
@@ -189,7 +191,7 @@ fn where_torrents_are_listed_others_are_not_announced() {
     world.list();
     assert!(world.announce("/announce").contains("8:intervali1800e"));
     assert_eq!(world.announce_udp(""), Ok(1800));
-    let remove = lab::http::Request::new("DELETE", &format!("/api/v1/torrents/{HASH}")).bearer(ADMIN_TOKEN);
+    let remove = Request::new("DELETE", &format!("/api/v1/torrents/{HASH}")).bearer(ADMIN_TOKEN);
     assert_eq!(world.hub.send(&remove).status, 204);
     assert!(world.announce("/announce").contains("not in this tracker's catalogue"));
 }
@@ -226,7 +228,7 @@ fn members_share_and_get_among_themselves() {
     sharing.program.signal(Signal::INT);
     Ran::of(sharing.program, PATIENCE).went_well();
     wait::until("the seeder to be gone", PATIENCE, || {
-        let request = lab::http::Request::new("GET", "/api/v1/torrents").bearer(ADMIN_TOKEN);
+        let request = Request::new("GET", "/api/v1/torrents").bearer(ADMIN_TOKEN);
         (world.hub.send(&request).json()["torrents"][0]["seeders"] == 0).then_some(())
     });
 }
@@ -308,4 +310,135 @@ fn a_hub_is_administered_from_the_command_line() {
     let shown = world.administer(&["audit", "-n", "1"]);
     assert_eq!(shown.stdout.lines().count(), 2, "{}", shown.stdout);
     assert!(shown.stdout.lines().nth(1).unwrap().ends_with("token.remove  ci"), "{}", shown.stdout);
+}
+
+/// What an account is, as the API tells.
+fn account(hub: &Hub, name: &str) -> Value {
+    let target = format!("/api/v1/users/{name}/account");
+    let answer = hub.send(&Request::new("GET", &target).bearer(ADMIN_TOKEN));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+/// An announce with totals, if the hub is still there to answer it.
+fn announce_totals(
+    to: SocketAddr,
+    passkey: &str,
+    peer: usize,
+    totals: (u64, u64),
+    event: &str,
+) -> Option<()> {
+    let hash = "%01".repeat(20);
+    let (uploaded, downloaded) = totals;
+    let target = format!(
+        "/{passkey}/announce?info_hash={hash}&peer_id=-SK0100-{peer:012}&port={}&uploaded={uploaded}\
+         &downloaded={downloaded}&left=0{event}",
+        7000 + peer
+    );
+    let answer = Request::new("GET", &target).send(&Host::loopback(), to).ok()?;
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    assert!(text.contains("8:interval"), "{text}");
+    Some(())
+}
+
+#[test]
+fn what_is_announced_is_credited_before_it_is_shown() {
+    let world = World::new("members");
+    world.list();
+    let passkey = world.add("ann");
+    let announce = |totals, event| announce_totals(world.hub.http(), &passkey, 1, totals, event).unwrap();
+    announce((0, 0), "&event=started");
+    announce((70, 100), "&event=completed");
+    announce((170, 100), "&event=stopped");
+    let told = account(&world.hub, "ann");
+    assert_eq!(
+        (&told["uploaded"], &told["downloaded"], &told["ratio"]),
+        (&json!(170), &json!(100), &json!(1.7))
+    );
+    assert_eq!(
+        (&told["torrents"][0]["info_hash"], &told["torrents"][0]["uploaded"]),
+        (&json!(HASH), &json!(170))
+    );
+    assert_ne!(told["torrents"][0]["completed_at"], Value::Null);
+    // The member sees the same, and nobody else's.
+    let own = |secret: &str| world.hub.send(&Request::new("GET", "/api/v1/account").bearer(secret));
+    assert_eq!(own(&passkey).json(), told);
+    assert_eq!(own(ADMIN_TOKEN).status, 400);
+    let others = Request::new("GET", "/api/v1/users/ann/account").bearer(&passkey);
+    assert_eq!(world.hub.send(&others).status, 401);
+
+    // From now on downloading is free, and what is sent counts double.
+    let factors = json!({"upload_pct": 200, "download_pct": 0});
+    let add = Request::new("POST", "/api/v1/factors").bearer(ADMIN_TOKEN);
+    assert_eq!(world.hub.send(&add.json(&factors)).status, 201);
+    announce((0, 0), "&event=started");
+    announce((10, 10), "");
+    let told = account(&world.hub, "ann");
+    assert_eq!((&told["uploaded"], &told["credited_up"]), (&json!(180), &json!(190)));
+    assert_eq!((&told["downloaded"], &told["credited_down"]), (&json!(110), &json!(100)));
+    for (wrong, field) in [
+        (json!({"upload_pct": 10_001}), "upload_pct"),
+        (json!({"begins": 5, "ends": 5}), "ends"),
+        (json!({"info_hash": "xy"}), "info_hash"),
+    ] {
+        let add = Request::new("POST", "/api/v1/factors").bearer(ADMIN_TOKEN);
+        let refused = world.hub.send(&add.json(&wrong));
+        assert_eq!((refused.status, &refused.json()["field"]), (422, &json!(field)), "{wrong}");
+    }
+}
+
+#[test]
+fn kill_9_loses_no_credit_that_the_next_announce_has() {
+    let state = tempfile::tempdir().unwrap();
+    let setup = Setup::new(env!("CARGO_BIN_EXE_skep")).config("mode = \"members\"\n");
+    let passkey = std::sync::OnceLock::new();
+    // Each client counts for itself, as clients do, whatever becomes of the hub.
+    let clients = std::sync::Mutex::new([(0_u64, 0_u64); 4]);
+    for crash in 0..3 {
+        let hub = setup.start(state.path());
+        let passkey: &String = passkey.get_or_init(|| {
+            let facts = json!({"info_hash": HASH, "name": "one", "private": true});
+            let post = |target: &str| Request::new("POST", target).bearer(ADMIN_TOKEN);
+            assert_eq!(hub.send(&post("/api/v1/torrents").json(&facts)).status, 201);
+            let made = hub.send(&post("/api/v1/users").json(&json!({"name": "ann"})));
+            made.json()["passkey"].as_str().unwrap().to_owned()
+        });
+        let (announced, to) = (AtomicUsize::new(0), hub.http());
+        std::thread::scope(|scope| {
+            for peer in 0..4 {
+                let (clients, announced) = (&clients, &announced);
+                scope.spawn(move || {
+                    let mut event = if crash == 0 { "&event=started" } else { "" };
+                    loop {
+                        let totals = {
+                            let mut clients = clients.lock().unwrap();
+                            clients[peer].0 += 1_000;
+                            clients[peer].1 += 10;
+                            clients[peer]
+                        };
+                        // No answer: the hub is gone.
+                        if announce_totals(to, passkey, peer, totals, event).is_none() {
+                            return;
+                        }
+                        event = "";
+                        announced.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+            let many = || (announced.load(Ordering::Relaxed) > 300 * (crash + 1)).then_some(());
+            wait::until("many announces", PATIENCE, many);
+            hub.kill();
+        });
+    }
+    let hub = setup.start(state.path());
+    let clients = clients.into_inner().unwrap();
+    for (peer, totals) in clients.iter().enumerate() {
+        announce_totals(hub.http(), passkey.get().unwrap(), peer, *totals, "").unwrap();
+    }
+    let told = account(&hub, "ann");
+    let sum = |part: fn(&(u64, u64)) -> u64| clients.iter().map(part).sum::<u64>();
+    assert_eq!(told["uploaded"], sum(|totals| totals.0));
+    assert_eq!(told["downloaded"], sum(|totals| totals.1));
+    assert_eq!(told["flagged"], 0);
+    hub.stop();
 }
