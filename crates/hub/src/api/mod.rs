@@ -14,6 +14,7 @@ mod audit;
 mod body;
 mod directory;
 mod facts;
+mod feed;
 mod fields;
 mod guard;
 mod https;
@@ -269,6 +270,7 @@ pub fn router(state: Arc<ApiState>) -> Router {
     Router::new()
         .nest("/api/v1", api)
         .route("/t/{file}", get(torrents::download))
+        .route("/feed", get(feed::feed))
         .route("/metrics", get(metrics::metrics))
         .route("/health", get(status::health))
         .route("/ready", get(status::ready))

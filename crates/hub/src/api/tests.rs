@@ -2,6 +2,7 @@
 
 mod additions;
 mod administration;
+mod feed;
 mod hub;
 mod listing;
 mod members;

@@ -26,6 +26,7 @@ pub(super) fn page(title: &str, place: Option<Place>, content: Markup) -> Markup
                 title { (title) " · Skep" }
                 link rel="icon" href="/icon.svg" type="image/svg+xml";
                 link rel="stylesheet" href=(*STYLE_HREF);
+                link rel="alternate" type="application/rss+xml" title="New torrents" href="/feed";
             }
             body {
                 a .skip href="#content" { "Skip to the content" }
@@ -40,6 +41,7 @@ pub(super) fn page(title: &str, place: Option<Place>, content: Markup) -> Markup
                 footer {
                     "Skep " (env!("CARGO_PKG_VERSION")) " · "
                     a href="/api/v1/torrents" { "JSON" } " · "
+                    a href="/feed" { "RSS" } " · "
                     a href="/health" { "Health" }
                 }
             }
