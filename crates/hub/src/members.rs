@@ -161,26 +161,37 @@ impl Members {
         .await
     }
 
-    /// Gives a member another passkey, which is told this once. The one before is worth nothing any more.
+    /// Gives a member another passkey, which is told this once, if its version is `version` where that is
+    /// given. The one before is worth nothing any more.
     ///
     /// # Errors
     ///
     /// [`MemberError`]
-    pub async fn rotate(&self, name: &str, actor: &Actor) -> Result<(Member, Secret), MemberError> {
+    pub async fn rotate(
+        &self,
+        name: &str,
+        version: Option<u64>,
+        actor: &Actor,
+    ) -> Result<(Member, Secret), MemberError> {
         let passkey = Secret::random();
         let patch = MemberPatch { passkey: Some(Some(passkey.hash())), ..MemberPatch::default() };
-        let deed = Deed::ChangeMember { name: name.to_owned(), version: None, patch };
+        let deed = Deed::ChangeMember { name: name.to_owned(), version, patch };
         Ok((self.of_member(deed, name, "passkey.rotate", actor).await?, passkey))
     }
 
-    /// Takes a member's passkey away.
+    /// Takes a member's passkey away, if its version is `version` where that is given.
     ///
     /// # Errors
     ///
     /// [`MemberError`]
-    pub async fn revoke(&self, name: &str, actor: &Actor) -> Result<Member, MemberError> {
+    pub async fn revoke(
+        &self,
+        name: &str,
+        version: Option<u64>,
+        actor: &Actor,
+    ) -> Result<Member, MemberError> {
         let patch = MemberPatch { passkey: Some(None), ..MemberPatch::default() };
-        let deed = Deed::ChangeMember { name: name.to_owned(), version: None, patch };
+        let deed = Deed::ChangeMember { name: name.to_owned(), version, patch };
         self.of_member(deed, name, "passkey.revoke", actor).await
     }
 
@@ -367,7 +378,12 @@ impl Members {
         let (members, name, actor) = (self.clone(), name.to_owned(), actor.clone());
         to_its_end(async move {
             let _turn = members.0.turn.lock().await;
-            let before = members.get(&name).await.ok();
+            let before = match members.get(&name).await {
+                Ok(member) => Some(member),
+                Err(MemberError::Unknown(_)) => None,
+                // Without it, a passkey that is to be worth nothing would go on to open.
+                Err(error) => return Err(error),
+            };
             let is_removal = matches!(deed, Deed::RemoveMember { .. });
             match members.write(deed, &name, act, &actor).await? {
                 Done::Member(member) => {

@@ -188,9 +188,10 @@ pub(super) async fn rotate(
     acting: Acting,
     site: Site,
     Path(name): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let actor = acting.require(Scope::Users)?;
-    let (member, passkey) = state.members.rotate(&name, &actor).await?;
+    let (member, passkey) = state.members.rotate(&name, if_match(&headers)?, &actor).await?;
     let version = member.version;
     let told = WithPasskey::of(member, &passkey, &site, &state);
     Ok(([(header::ETAG, etag(version))], state.json(&told)?).into_response())
@@ -201,9 +202,10 @@ pub(super) async fn revoke(
     State(state): State<Arc<ApiState>>,
     acting: Acting,
     Path(name): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let actor = acting.require(Scope::Users)?;
-    shown(state.members.revoke(&name, &actor).await?, &state)
+    shown(state.members.revoke(&name, if_match(&headers)?, &actor).await?, &state)
 }
 
 /// The part of a list that a request asks for.

@@ -56,12 +56,12 @@ async fn a_member_announces_until_it_may_no_more() {
     change(patch(false, Some(NOW + 1))).await;
     assert_eq!(world.admits(&passkey), Ok(Some(ann.id)));
 
-    let (_, other) = world.members.rotate("ANN", &admin()).await.unwrap();
+    let (_, other) = world.members.rotate("ANN", None, &admin()).await.unwrap();
     assert_eq!(world.admits(&passkey), Err(Refusal::PasskeyUnknown));
     assert_eq!(world.admits(&other), Ok(Some(ann.id)));
-    world.members.revoke("ann", &admin()).await.unwrap();
+    world.members.revoke("ann", None, &admin()).await.unwrap();
     assert_eq!(world.admits(&other), Err(Refusal::PasskeyUnknown));
-    let (_, third) = world.members.rotate("ann", &admin()).await.unwrap();
+    let (_, third) = world.members.rotate("ann", None, &admin()).await.unwrap();
     world.members.remove("ann", None, &admin()).await.unwrap();
     assert_eq!(world.admits(&third), Err(Refusal::PasskeyUnknown));
     assert!(world.policy.gate().is_empty());
@@ -146,7 +146,7 @@ async fn what_is_stored_holds_though_whoever_asked_for_it_hangs_up() {
         }
         drop(change);
         // One after another: once this is done, so is what was dropped.
-        world.members.revoke("nobody", &admin()).await.unwrap_err();
+        world.members.revoke("nobody", None, &admin()).await.unwrap_err();
         let stored = world.members.get("ann").await.unwrap().disabled;
         let known = world.admits(&passkey) == Err(Refusal::MemberDisabled);
         assert_eq!(stored, known, "dropped after {polled}");
@@ -158,9 +158,9 @@ async fn what_is_stored_holds_though_whoever_asked_for_it_hangs_up() {
 async fn every_act_is_recorded() {
     let world = World::new();
     world.add("ann").await;
-    world.members.rotate("ann", &admin()).await.unwrap();
+    world.members.rotate("ann", None, &admin()).await.unwrap();
     world.members.record("save", "", &admin()).await.unwrap();
-    let _ = world.members.rotate("nobody", &admin()).await;
+    let _ = world.members.rotate("nobody", None, &admin()).await;
     let acts = world.members.audit(Span { after: 0, limit: 10 }).await.unwrap();
     let acts: Vec<_> = acts.iter().map(|(_, entry)| (entry.act.as_str(), entry.object.as_str())).collect();
     assert_eq!(acts, [("save", ""), ("passkey.rotate", "ann"), ("user.add", "ann")]);

@@ -66,6 +66,10 @@ async fn a_member_is_made_shown_changed_and_removed() {
     assert_eq!((&changed.json()["state"], &changed.json()["until"]), (&json!("disabled"), &json!(5)));
     // Somebody else has seen what was before.
     assert!(change(r#"{"disabled":false}"#, "\"1\"").await.problem(412).contains("version 2 now"));
+    for method in [Method::POST, Method::DELETE] {
+        let call = hub.call(method, "/api/v1/users/ann/passkey").token().header("if-match", "\"1\"");
+        assert!(call.send().await.problem(412).contains("version 2 now"));
+    }
     let over = change(r#"{"disabled":false}"#, "\"2\"").await;
     assert_eq!((&over.json()["state"], &over.json()["until"]), (&json!("over"), &json!(5)));
     assert_eq!(change(r#"{"until":null}"#, "*").await.json()["state"], "active");
