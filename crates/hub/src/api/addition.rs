@@ -14,9 +14,10 @@ use super::body::Held;
 use super::links::client_ip;
 use super::standing::Standing;
 use super::text::{cut, quoted};
-use super::{ApiState, Problem, facts, fields};
-use crate::catalogue::{Added, Limits, NewTorrent, TorrentFile};
+use super::{ApiState, Problem, audit, facts, fields, to_its_end};
+use crate::catalogue::{Added, Limits, NewTorrent, Outcome, TorrentFile};
 use crate::config::{Mode, Publish, format_size};
+use crate::members::Actor;
 use crate::store::roll::{Role, Scope};
 
 /// Bytes of a multipart body beyond the file: the parts' heads, and small fields.
@@ -107,7 +108,7 @@ impl Adder {
     /// # Errors
     ///
     /// See [`AddError`](crate::catalogue::AddError).
-    pub(crate) async fn add(&self, state: &ApiState, mut torrent: NewTorrent) -> Result<Added, Problem> {
+    pub(crate) async fn add(&self, state: &Arc<ApiState>, mut torrent: NewTorrent) -> Result<Added, Problem> {
         if state.mode() == Mode::Members && !torrent.private {
             return Err(fields::invalid(
                 "the torrent is not private (BEP 27), and clients would tell others of its peers; make it anew as a \
@@ -116,9 +117,24 @@ impl Adder {
         }
         // The limits per address do not hold for who has the token.
         torrent.added_from = (!self.standing.may(Scope::Torrents)).then_some(self.ip);
-        let added = state.catalogue.add(torrent).await?;
-        state.pin(&added.torrent);
-        Ok(added)
+        let (state, actor) = (state.clone(), self.actor());
+        to_its_end(async move {
+            let added = state.catalogue.add(torrent).await?;
+            state.pin(&added.torrent);
+            if let (Some(actor), Outcome::Created | Outcome::Updated) = (actor, added.outcome) {
+                audit::record(&state, "torrent.add", &added.torrent.info_hash.to_string(), &actor).await;
+            }
+            Ok(added)
+        })
+        .await
+    }
+
+    /// Who is recorded to have added a torrent: whoever has shown a token.
+    fn actor(&self) -> Option<Actor> {
+        match &self.standing {
+            Standing::Holder { name, .. } => Some(Actor { who: name.clone(), address: self.ip }),
+            Standing::Member(_) | Standing::Stranger => None,
+        }
     }
 }
 

@@ -245,6 +245,17 @@ impl ApiState {
     }
 }
 
+/// Runs `work` to its end, though whoever waits for it hangs up: what the catalogue has, the tracker and the audit log
+/// must hear of.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::spawn(work).await.map_err(|panic| {
+        tracing::error!(%panic, "a request ended badly");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the request could not be completed")
+    })?
+}
+
 /// All routes. Requests must carry the [`Origin`](crate::listener::http::handover::Origin) of their connection.
 pub fn router(state: Arc<ApiState>) -> Router {
     let api = Router::new()

@@ -47,7 +47,7 @@ pub(super) async fn add_torrent_info(
     })
 }
 
-async fn add(state: &ApiState, adder: Adder, request: Request) -> Result<Response, Problem> {
+async fn add(state: &Arc<ApiState>, adder: Adder, request: Request) -> Result<Response, Problem> {
     adder.admit(state)?;
     let body = state.bodies.read(request.into_body(), state.body_bytes_max).await?;
     let facts: Map<String, Value> = facts::json(&body.bytes)?;

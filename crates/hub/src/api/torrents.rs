@@ -14,7 +14,7 @@ use super::query::Parameters;
 use super::standing::{Acting, Standing};
 use super::text::{cut, percent_encoded, quoted};
 use super::view::{Summary, Whole};
-use super::{ApiState, Problem, audit};
+use super::{ApiState, Problem, audit, to_its_end};
 use crate::catalogue::{Outcome, PAGE_TORRENTS_MAX, Query, Torrent};
 use crate::store::roll::Scope;
 
@@ -82,12 +82,15 @@ pub(super) async fn remove(
 ) -> Result<StatusCode, Problem> {
     let actor = acting.require(Scope::Torrents)?;
     let hash = read_hash(&hash)?;
-    if !state.catalogue.remove(hash).await? {
-        return Err(unknown(&hash));
-    }
-    state.tracker.unpin(&hash);
-    audit::record(&state, "torrent.remove", &hash.to_string(), &actor).await;
-    Ok(StatusCode::NO_CONTENT)
+    to_its_end(async move {
+        if !state.catalogue.remove(hash).await? {
+            return Err(unknown(&hash));
+        }
+        state.tracker.unpin(&hash);
+        audit::record(&state, "torrent.remove", &hash.to_string(), &actor).await;
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
 }
 
 /// `GET /t/<hash>.torrent`

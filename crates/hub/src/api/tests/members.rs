@@ -3,8 +3,9 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 use swarm::Event;
+use wire::metainfo::Metainfo;
 
-use super::hub::{Answer, Call, HOST, Hub};
+use super::hub::{Answer, Call, HOST, Hub, torrent};
 use crate::config::{Mode, Publish};
 
 /// A hub for members.
@@ -316,4 +317,55 @@ async fn a_member_of_a_swarm_is_shown_to_tokens_alone() {
     let to_member = hub.get(&target).showing(&passkey).send().await.json();
     assert_eq!((&to_member["seeders"], &to_member["peers"]), (&json!(1), &Value::Null));
     assert_eq!(hub.get(&target).token().send().await.json()["peers"][0]["ip"], "192.0.2.7");
+}
+
+/// A client that hangs up while its request is under way: the request is dropped wherever it is.
+#[tokio::test]
+async fn what_the_catalogue_has_may_be_announced_though_nobody_waited() {
+    let hub = Hub::with(|config| config.mode = Mode::Listed);
+    for (times, is_addition) in (1..8).flat_map(|times| [(times, true), (times, false)]) {
+        let bytes = torrent(&format!("{times} {is_addition}"), 9);
+        let hash = Metainfo::decode(&bytes).unwrap().info_hash();
+        let path = format!("/api/v1/torrents/{hash}");
+        let add = || {
+            let call = hub.post("/api/v1/torrents").header("content-type", "application/x-bittorrent");
+            call.token().body(bytes.clone())
+        };
+        if is_addition {
+            polled(add(), times).await;
+        } else {
+            assert_eq!(add().await.status, 201);
+            polled(hub.call(Method::DELETE, &path).token().send(), times).await;
+        }
+        let is_pinned = || {
+            let mut pinned = false;
+            hub.tracker.for_each_swarm(|swarm| pinned |= swarm.hash() == hash && swarm.pinned());
+            pinned
+        };
+        // Both come to the same, if perhaps a moment later.
+        let agreed = async {
+            while (hub.get(&path).send().await.status == 200) != is_pinned() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let agreed = tokio::time::timeout(std::time::Duration::from_secs(20), agreed).await;
+        assert!(agreed.is_ok(), "not after {times} polls, of an addition: {is_addition}");
+    }
+    let acts = hub.get("/api/v1/audit").token().send().await.json();
+    let acts: Vec<&str> =
+        acts["acts"].as_array().unwrap().iter().map(|act| act["act"].as_str().unwrap()).collect();
+    assert!(acts.contains(&"torrent.add") && acts.contains(&"torrent.remove"), "{acts:?}");
+}
+
+/// What comes of `future` if it is let go after it was polled so often.
+async fn polled<F: Future>(future: F, times: usize) -> Option<F::Output> {
+    let (mut future, mut left) = (std::pin::pin!(future), times);
+    std::future::poll_fn(|cx| {
+        if left == 0 {
+            return std::task::Poll::Ready(None);
+        }
+        left -= 1;
+        future.as_mut().poll(cx).map(Some)
+    })
+    .await
 }
