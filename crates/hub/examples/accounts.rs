@@ -109,7 +109,7 @@ fn announce(tracker: &Tracker, worker: &mut hub::tracker::Worker, size: &Size, n
 
 fn tracker(size: &Size, members: bool, accounting: Option<Accounting>) -> Tracker {
     let mode = if members { Mode::Members } else { Mode::Open };
-    let policy = Arc::new(Policy::new(mode, &MembersConfig::default()));
+    let policy = Arc::new(Policy::new(mode, &MembersConfig::default(), 4_000));
     if members {
         for user in 0..size.users {
             policy.gate().put(&hub::store::roll::Pass {
@@ -222,7 +222,7 @@ fn start(size: &Size) {
     let (catalogue, completed, checking) =
         Catalogue::open_unchecked(dir.path(), Limits::default(), now_unix).unwrap();
     let opened = begun.elapsed();
-    let policy = Arc::new(Policy::new(Mode::Members, &MembersConfig::default()));
+    let policy = Arc::new(Policy::new(Mode::Members, &MembersConfig::default(), 4_000));
     let before = resident();
     let members = Members::open(catalogue.durable().clone(), policy.clone(), now_unix).unwrap();
     let with_members = begun.elapsed();

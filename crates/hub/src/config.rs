@@ -76,6 +76,12 @@ section! {
         /// Wrong passkeys that an address (or IPv6 /64 network) may announce with in a minute before it is told to wait.
         /// Default: 60.
         pub wrong_passkeys_per_minute: u32 = 60,
+        /// Torrents that a member may be in at a time. Default: any number.
+        pub torrents_max: Option<u32> = None,
+        /// Clients that a member may have in one torrent at a time, each address of one counted. Default: any number.
+        pub clients_per_torrent_max: Option<u32> = None,
+        /// Addresses (or IPv6 /64 networks) that a member may announce from at a time. Default: any number.
+        pub addresses_max: Option<u32> = None,
     }
 }
 

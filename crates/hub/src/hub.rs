@@ -235,7 +235,7 @@ impl Opened {
         };
         let (catalogue, completed, checking) =
             Catalogue::open_unchecked(state_dir, limits, now_unix).map_err(StartError::new)?;
-        let policy = Arc::new(Policy::new(config.mode, &config.members));
+        let policy = Arc::new(Policy::new(config.mode, &config.members, config.tracker.peer_ttl_secs()));
         let members = Members::open(catalogue.durable().clone(), policy.clone(), now_unix);
         let (members, checking) = match members {
             Ok(members) => (members, checking),

@@ -3,6 +3,7 @@
 //! Nothing here waits: members are found in memory, by the hash of their passkey. What changes comes from
 //! [`Members`](crate::members::Members), which writes it to the store first.
 
+pub mod attendance;
 mod gate;
 
 use std::net::IpAddr;
@@ -12,6 +13,7 @@ use swarm::UserId;
 
 pub use gate::{Gate, Known};
 
+use self::attendance::{Attendance, Limits};
 use crate::config::{MembersConfig, Mode};
 use crate::store::roll::SecretHash;
 use crate::throttle::Throttle;
@@ -21,15 +23,32 @@ use crate::tracker::Refusal;
 pub struct Policy {
     mode: Mode,
     gate: Gate,
+    attendance: Attendance,
     /// Wrong passkeys of an address.
     wrong_passkeys: Throttle,
 }
 
 impl Policy {
-    /// One for a hub that is set up so. It knows no members yet.
+    /// One for a hub that is set up so, whose clients may be silent for `ttl_secs`. It knows no members yet.
     #[must_use]
-    pub fn new(mode: Mode, config: &MembersConfig) -> Self {
-        Self { mode, gate: Gate::default(), wrong_passkeys: Throttle::new(config.wrong_passkeys_per_minute) }
+    pub fn new(mode: Mode, config: &MembersConfig, ttl_secs: u32) -> Self {
+        let limits = Limits {
+            torrents: config.torrents_max,
+            clients_per_torrent: config.clients_per_torrent_max,
+            addresses: config.addresses_max,
+        };
+        Self {
+            mode,
+            gate: Gate::default(),
+            attendance: Attendance::new(limits, ttl_secs),
+            wrong_passkeys: Throttle::new(config.wrong_passkeys_per_minute),
+        }
+    }
+
+    /// Where members are at the moment.
+    #[must_use]
+    pub fn attendance(&self) -> &Attendance {
+        &self.attendance
     }
 
     /// Whom the hub is for.

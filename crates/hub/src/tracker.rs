@@ -90,7 +90,7 @@ impl Tracker {
     /// A tracker without swarms, for anybody.
     #[must_use]
     pub fn new(config: &TrackerConfig, events: Box<dyn Events>) -> Self {
-        let open = Policy::new(Mode::Open, &MembersConfig::default());
+        let open = Policy::new(Mode::Open, &MembersConfig::default(), config.peer_ttl_secs());
         Self::guarded(config, Arc::new(open), events)
     }
 
@@ -184,6 +184,11 @@ impl Tracker {
             want: self.want(asker, ask),
             detail: (self.config.details_max > 0).then(|| detail(ask)),
         };
+        if let Some(user) = member {
+            let attendance = self.policy.attendance();
+            let taken = attendance.take(user, &announce.hash, &ask.peer_id, seen_ip, ask.event, worker.now);
+            taken.map_err(Refusal::Beyond)?;
+        }
         let mut registry = self.shards.of(&announce.hash).lock();
         if self.policy.is_listed_only() && !registry.is_pinned(&announce.hash) {
             return Err(Refusal::Unlisted);

@@ -31,8 +31,12 @@ struct World {
 
 impl World {
     fn new(mode: &str) -> Self {
+        Self::with(&format!("mode = \"{mode}\"\n"))
+    }
+
+    fn with(config: &str) -> Self {
         let state = tempfile::tempdir().unwrap();
-        let config = format!("mode = \"{mode}\"\n[tracker]\njitter_pct = 0\n");
+        let config = format!("{config}[tracker]\njitter_pct = 0\n");
         let hub = Setup::new(env!("CARGO_BIN_EXE_skep")).config(&config).start(state.path());
         let machine = Machine::new(env!("CARGO_BIN_EXE_skep"), &Host::loopback());
         Self { hub, machine, _state: state }
@@ -194,6 +198,47 @@ fn where_torrents_are_listed_others_are_not_announced() {
     let remove = Request::new("DELETE", &format!("/api/v1/torrents/{HASH}")).bearer(ADMIN_TOKEN);
     assert_eq!(world.hub.send(&remove).status, 204);
     assert!(world.announce("/announce").contains("not in this tracker's catalogue"));
+}
+
+#[test]
+fn a_member_takes_part_in_so_much_at_a_time() {
+    let world =
+        World::with("mode = \"members\"\n[members]\naddresses_max = 1\nclients_per_torrent_max = 1\n");
+    world.list();
+    let (ann, bob) = (world.add("ann"), world.add("bob"));
+    let path = |passkey: &str| format!("/announce/{passkey}");
+    assert_eq!(world.announce_udp(&path(&ann)), Ok(1800));
+    assert!(
+        world.announce(&path(&ann)).contains("8:interval"),
+        "the same client at the same address, over HTTP"
+    );
+    let other = |passkey: &str| {
+        let answer = world.hub.get(&format!(
+            "{}?info_hash={}&peer_id=-SK0100-zyxwvutsrqpo&port=6882&left=1",
+            path(passkey),
+            "%01".repeat(20)
+        ));
+        String::from_utf8_lossy(&answer.body).into_owned()
+    };
+    assert!(other(&ann).contains("you may have 1 clients in one torrent at a time"), "{}", other(&ann));
+    assert!(other(&bob).contains("8:interval"), "somebody else is held to its own");
+}
+
+#[test]
+fn wrong_secrets_are_so_many_a_minute() {
+    let world = World::new("open");
+    let status = |secret: &str| {
+        let request = Request::new("GET", "/metrics").bearer(secret);
+        world.hub.send(&request).status
+    };
+    for _ in 0..60 {
+        assert_eq!(status("wrong"), 403);
+    }
+    assert_eq!(status("wrong"), 429);
+    assert_eq!(status(ADMIN_TOKEN), 200, "a right one is right");
+    // What a proxy sends to places that ask for none is nobody's try.
+    let elsewhere = Request::new("GET", "/api/v1/stats").bearer("somebody else's");
+    assert_eq!(world.hub.send(&elsewhere).status, 200);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, he
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::links::Site;
+use super::links::{Site, client_ip};
 use super::standing::Standing;
 use super::text::quoted;
 use super::{ApiState, Problem, import};
@@ -59,16 +59,26 @@ async fn pass(state: &ApiState, request: Request, next: Next) -> Result<Response
             ));
         }
     }
+    let standing = Standing::of(&parts, state);
+    // A secret for somebody else, which a proxy may send with everything, is wrong only where one is looked at.
+    let wrong_from = standing.is_err().then(|| client_ip(&parts)).transpose()?;
     if state.mode() == Mode::Members && !is_public(parts.uri.path()) {
-        Standing::of(&parts, state)?.require_to_see(state.mode())?;
+        match standing {
+            Ok(standing) => standing.require_to_see(state.mode())?,
+            Err(wrong) => return wrong_from.map_or(Ok(()), |ip| state.note_wrong_secret(ip)).and(Err(wrong)),
+        }
     }
     let secs = if parts.uri.path() == import::PATH { IMPORT_SECS_MAX } else { REQUEST_SECS_MAX };
     let answer = next.run(Request::from_parts(parts, body));
-    tokio::time::timeout(Duration::from_secs(secs), answer).await.map_err(|_| {
+    let answer = tokio::time::timeout(Duration::from_secs(secs), answer).await.map_err(|_| {
         let detail = format!("the request took more than {secs} seconds");
         Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
             .header(header::CONNECTION, HeaderValue::from_static("close"))
-    })
+    })?;
+    if let Some(ip) = wrong_from.filter(|_| answer.status() == StatusCode::FORBIDDEN) {
+        state.note_wrong_secret(ip)?;
+    }
+    Ok(answer)
 }
 
 /// What a hub for members has for others, too: how it is, and the ways in.

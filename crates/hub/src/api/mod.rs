@@ -36,7 +36,9 @@ mod users;
 mod view;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -80,6 +82,9 @@ const NAMES_MAX: usize = 10_000;
 /// Tries to join that an address has in a minute.
 const JOINS_PER_MINUTE: u32 = 10;
 
+/// Wrong tokens and passkeys that an address may show in a minute before it is told to wait.
+const WRONG_SECRETS_PER_MINUTE: u32 = 60;
+
 /// Searches for similar hashes that run at a time: each looks at every hash that is known.
 const SEARCHES_MAX: usize = 1;
 
@@ -99,6 +104,8 @@ pub struct ApiState {
     additions: Throttle,
     /// Tries to join.
     joins: Throttle,
+    /// Wrong tokens and passkeys.
+    wrong_secrets: Throttle,
     additions_per_minute: u32,
     metainfo_bytes_max: usize,
     body_bytes_max: usize,
@@ -165,6 +172,7 @@ impl ApiState {
             https: Https::new(&config.tls, bound),
             additions: Throttle::new(limits.additions_per_minute),
             joins: Throttle::new(JOINS_PER_MINUTE),
+            wrong_secrets: Throttle::new(WRONG_SECRETS_PER_MINUTE),
             additions_per_minute: limits.additions_per_minute,
             metainfo_bytes_max: limits.metainfo_bytes_max,
             body_bytes_max: config.http.body_bytes_max,
@@ -202,6 +210,19 @@ impl ApiState {
 
     pub(crate) fn catalogue(&self) -> &Catalogue {
         &self.catalogue
+    }
+
+    /// Takes note of a wrong token or passkey.
+    ///
+    /// # Errors
+    ///
+    /// 429 if there were too many from there of late.
+    fn note_wrong_secret(&self, ip: IpAddr) -> Result<(), Problem> {
+        self.wrong_secrets.take(ip, 1, Instant::now()).map_err(|wait| {
+            let secs = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+            let detail = format!("too many wrong tokens and passkeys came from your address; wait {secs} s");
+            Problem::too_many(detail, secs)
+        })
     }
 
     /// The bytes of a short body.

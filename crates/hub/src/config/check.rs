@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    AccountingConfig, CatalogueConfig, ClassicConfig, Config, HttpConfig, LogConfig, Mode, Publish,
-    SnapshotConfig, TlsConfig, TrackerConfig, UdpConfig, format_size,
+    AccountingConfig, CatalogueConfig, ClassicConfig, Config, HttpConfig, LogConfig, MembersConfig, Mode,
+    Publish, SnapshotConfig, TlsConfig, TrackerConfig, UdpConfig, format_size,
 };
 
 /// The longest span a key in seconds may name: a day, beyond which a client would seem to have forgotten the hub.
@@ -20,6 +20,8 @@ const WANT_MAX: u32 = 10_000;
 const MEMORY_MIN: usize = 1 << 20;
 /// A head must have room for an announce with a passkey and a proxy's headers.
 const HEAD_BYTES_MIN: usize = 1 << 10;
+/// What a member may be held to at most: no more is kept of one.
+const SEATS_MAX: u32 = 10_000;
 /// A line of 8 kbit/s.
 const LINE_RATE_MIN: usize = 1 << 10;
 /// Beyond this a head is no longer a head, and each connection may hold one.
@@ -70,12 +72,7 @@ impl Config {
     pub fn check(&self) -> Result<(), Vec<ConfigError>> {
         let mut faults = Faults(Vec::new());
         self.check_top(&mut faults);
-        faults.range(
-            "members.wrong_passkeys_per_minute",
-            self.members.wrong_passkeys_per_minute,
-            1,
-            u32::MAX,
-        );
+        self.members.check(&mut faults);
         self.accounting.check(&mut faults);
         self.tracker.check(&mut faults);
         self.http.check(&mut faults);
@@ -113,6 +110,21 @@ impl Config {
                 "\"uploaders\"",
                 "\"anyone\" or \"token\" is expected where `mode` is not \"members\"",
             );
+        }
+    }
+}
+
+impl MembersConfig {
+    fn check(&self, faults: &mut Faults) {
+        faults.range("members.wrong_passkeys_per_minute", self.wrong_passkeys_per_minute, 1, u32::MAX);
+        for (key, max) in [
+            ("members.torrents_max", self.torrents_max),
+            ("members.clients_per_torrent_max", self.clients_per_torrent_max),
+            ("members.addresses_max", self.addresses_max),
+        ] {
+            if let Some(max) = max {
+                faults.range(key, max, 1, SEATS_MAX);
+            }
         }
     }
 }

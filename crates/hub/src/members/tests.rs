@@ -13,7 +13,7 @@ struct World {
 }
 
 fn open(dir: &TempDir) -> (Members, Arc<Policy>) {
-    let policy = Arc::new(Policy::new(Mode::Members, &MembersConfig::default()));
+    let policy = Arc::new(Policy::new(Mode::Members, &MembersConfig::default(), 4_000));
     let (durable, checking) = Durable::open(dir.path(), 1 << 20).unwrap();
     checking.finish().unwrap();
     (Members::open(durable, policy.clone(), || NOW).unwrap(), policy)
@@ -168,7 +168,8 @@ async fn every_act_is_recorded() {
 
 #[test]
 fn wrong_passkeys_are_so_many_a_minute() {
-    let policy = Policy::new(Mode::Members, &MembersConfig { wrong_passkeys_per_minute: 2 });
+    let config = MembersConfig { wrong_passkeys_per_minute: 2, ..MembersConfig::default() };
+    let policy = Policy::new(Mode::Members, &config, 4_000);
     let wrong = |ip: u8| policy.admit(Some(b"wrong"), [10, 0, 0, ip].into(), NOW);
     assert_eq!((wrong(1), wrong(1)), (Err(Refusal::PasskeyUnknown), Err(Refusal::PasskeyUnknown)));
     assert_eq!(wrong(1), Err(Refusal::PasskeysTooMany));

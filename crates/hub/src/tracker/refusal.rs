@@ -3,6 +3,7 @@ use std::fmt;
 use wire::http::RetryIn;
 
 use super::Metric;
+use crate::policy::attendance::Beyond;
 
 /// Minutes after which a client may try again when the hub is out of memory.
 const FULL_RETRY_MINUTES: u32 = 30;
@@ -30,6 +31,8 @@ pub enum Refusal {
     MemberDisabled,
     /// The membership has ended.
     MemberOver,
+    /// The member takes part in as much as one may at a time.
+    Beyond(Beyond),
     /// The torrent is not in the catalogue, and the hub is for those of it.
     Unlisted,
     /// The memory budget is reached.
@@ -44,7 +47,7 @@ impl Refusal {
             Self::PortZero => None,
             Self::PasskeyUnwanted | Self::PasskeyMissing | Self::PasskeyUnknown => Some(RetryIn::Never),
             Self::PasskeysTooMany => Some(RetryIn::Minutes(PASSKEY_RETRY_MINUTES)),
-            Self::MemberDisabled | Self::MemberOver | Self::Unlisted => {
+            Self::MemberDisabled | Self::MemberOver | Self::Beyond(_) | Self::Unlisted => {
                 Some(RetryIn::Minutes(MEMBER_RETRY_MINUTES))
             }
             Self::Full => Some(RetryIn::Minutes(FULL_RETRY_MINUTES)),
@@ -59,7 +62,7 @@ impl Refusal {
             Self::PasskeyUnwanted | Self::PasskeyMissing | Self::PasskeyUnknown | Self::PasskeysTooMany => {
                 Metric::RefusedPasskey
             }
-            Self::MemberDisabled | Self::MemberOver => Metric::RefusedMember,
+            Self::MemberDisabled | Self::MemberOver | Self::Beyond(_) => Metric::RefusedMember,
             Self::Unlisted => Metric::RefusedUnlisted,
             Self::Full => Metric::RefusedFull,
         }
@@ -86,6 +89,18 @@ impl fmt::Display for Refusal {
             }
             Self::MemberDisabled => f.write_str("your account is disabled; ask those who run this tracker"),
             Self::MemberOver => f.write_str("your membership has ended; ask those who run this tracker"),
+            Self::Beyond(Beyond::Torrents(max)) => {
+                write!(f, "you may be in {max} torrents at a time; stop another one first")
+            }
+            Self::Beyond(Beyond::Clients(max)) => {
+                write!(f, "you may have {max} clients in one torrent at a time; stop another one first")
+            }
+            Self::Beyond(Beyond::Addresses(max)) => {
+                write!(
+                    f,
+                    "you may announce from {max} addresses at a time; stop your clients at another first"
+                )
+            }
             Self::Unlisted => {
                 f.write_str("this torrent is not in this tracker's catalogue; it must be added there first")
             }

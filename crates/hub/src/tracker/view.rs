@@ -128,7 +128,8 @@ impl Tracker {
     /// Shares unused memory out, and lets go of some of the peers that fell silent. Called once a second: everybody
     /// is looked at once a minute, or eight times in a peer's time to live if that is sooner.
     pub fn housekeep(&self) {
-        // First, because a sweep that has gone round forgets who was short of it.
+        self.policy.attendance().expire_some(self.now());
+        // Before the others, because a sweep that has gone round forgets who was short of it.
         self.shards.share_out();
         let round_secs = (self.config.peer_ttl_secs() / 8).clamp(1, ROUND_SECS_MAX) as usize;
         for shard in self.shards.iter() {

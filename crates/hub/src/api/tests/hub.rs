@@ -78,7 +78,7 @@ impl Hub {
             ..Limits::default()
         };
         let (catalogue, _) = Catalogue::open_with(dir.path(), limits, now_unix).unwrap();
-        let policy = Arc::new(Policy::new(config.mode, &config.members));
+        let policy = Arc::new(Policy::new(config.mode, &config.members, 4_000));
         let members = Members::open(catalogue.durable().clone(), policy.clone(), now_unix).unwrap();
         let accounting = (config.mode == Mode::Members)
             .then(|| Accounting::open(dir.path(), &config.accounting, 4_000, now_unix).unwrap());
