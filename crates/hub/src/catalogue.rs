@@ -188,7 +188,7 @@ impl Catalogue {
         self.inner.durable.read(move |store| store.metainfo(&hash)).await
     }
 
-    /// A page of a listing, newest first, or best match first if there are words (see [`Store::list`]). A torrent that
+    /// A page of a listing, newest first, or best match first if there are words (see [`Store::list`](crate::store::Store::list)). A torrent that
     /// comes or goes between two pages neither repeats nor hides another.
     pub async fn list(&self, query: Query) -> Result<Page, ListError> {
         let select = Select {

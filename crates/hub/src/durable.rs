@@ -2,7 +2,7 @@
 //!
 //! Writes go through a bounded queue to one thread, which puts all that waits into one transaction: many changes in
 //! flight share one sync of the disk, and each is answered after it. Reads run on a few connections of their own and
-//! never wait for the writer. The announce path touches [`Durable::completed`] alone, which never waits for anything.
+//! never wait for the writer. The announce path touches `Durable::completed` alone, which never waits for anything.
 
 mod readers;
 mod writer;

@@ -46,11 +46,14 @@ pub enum Beyond {
 pub struct Attendance {
     limits: Limits,
     ttl_secs: u32,
-    shards: Box<[Mutex<HashMap<UserId, Vec<Seat>>>]>,
+    shards: Box<[Mutex<Seats>]>,
     /// The part of the table that is looked through next.
     next_part: AtomicUsize,
     hashes: RandomState,
 }
+
+/// The seats of some members.
+type Seats = HashMap<UserId, Vec<Seat>>;
 
 /// A client of a member in a torrent, by what is left of a hash each: two that are taken for one are let in.
 #[derive(Debug, Clone, Copy)]
