@@ -15,6 +15,7 @@ pub mod similar;
 pub mod store;
 mod throttle;
 pub mod tracker;
+mod watched;
 mod web;
 
 pub use config::{Config, ConfigError, Publish};

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
@@ -20,7 +20,8 @@ use tokio_rustls::server::TlsStream;
 use wire::Fingerprint;
 
 use crate::config::Config;
-use material::{Files, Material, Stamp};
+use crate::watched::Watched;
+use material::{Files, Material};
 
 pub use material::TlsError;
 
@@ -28,17 +29,9 @@ pub use material::TlsError;
 pub struct Tls {
     files: Files,
     current: RwLock<Material>,
-    watch: Mutex<Watch>,
+    watched: Watched,
     handshakes: Arc<Semaphore>,
     handshake_max: Duration,
-}
-
-/// What is known of the files.
-struct Watch {
-    /// As they were when they were last read.
-    read: Stamp,
-    /// As they are now, if they have changed and may be still changing: a certificate and its key are two files.
-    changing: Option<Stamp>,
 }
 
 impl Tls {
@@ -58,12 +51,12 @@ impl Tls {
             _ => self_signed::find_or_make(config, state_dir)?,
         };
         let files = Files { certificate, key, client_ca: tls.client_ca.clone() };
-        let read = files.stamp();
+        let watched = Watched::new(files.paths());
         let current = RwLock::new(files.read()?);
         Ok(Some(Arc::new(Self {
             files,
             current,
-            watch: Mutex::new(Watch { read, changing: None }),
+            watched,
             handshakes: Arc::new(Semaphore::new(tls.handshakes_max)),
             handshake_max: Duration::from_secs(config.http.head_timeout_secs.into()),
         })))
@@ -92,23 +85,15 @@ impl Tls {
     /// Reads the files anew, whether they seem to have changed or not. Connections go on as they are; new ones get what
     /// was read. Where something is wrong with it, all stays as it was, and the log says so.
     pub fn reload(&self) {
-        let mut watch = self.watch.lock();
-        *watch = Watch { read: self.files.stamp(), changing: None };
+        self.watched.mark();
         self.read_anew();
     }
 
     /// Reads the files anew if they have changed, and have not changed since the last look. To be called every second
     /// or so.
     pub fn look(&self) {
-        let mut watch = self.watch.lock();
-        let stamp = self.files.stamp();
-        if stamp == watch.read {
-            watch.changing = None;
-        } else if watch.changing.as_ref() == Some(&stamp) {
-            *watch = Watch { read: stamp, changing: None };
+        if self.watched.look() {
             self.read_anew();
-        } else {
-            watch.changing = Some(stamp);
         }
     }
 

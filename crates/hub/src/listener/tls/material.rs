@@ -1,7 +1,6 @@
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,18 +27,6 @@ pub(super) struct Material {
     pub(super) fingerprint: Fingerprint,
 }
 
-/// Tells whether the files have changed. A link counts as what it leads to; what is not there has no state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stamp([Option<FileState>; 3]);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct FileState {
-    device: u64,
-    inode: u64,
-    bytes: u64,
-    written: (i64, i64),
-}
-
 /// A certificate cannot be used. One line: which file, and what is wrong with it.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {wrong}", path.display())]
@@ -49,17 +36,13 @@ pub struct TlsError {
 }
 
 impl Files {
-    pub(super) fn stamp(&self) -> Stamp {
-        let of = |path: &Path| {
-            let about = fs::metadata(path).ok()?;
-            Some(FileState {
-                device: about.dev(),
-                inode: about.ino(),
-                bytes: about.size(),
-                written: (about.mtime(), about.mtime_nsec()),
-            })
-        };
-        Stamp([of(&self.certificate), of(&self.key), self.client_ca.as_deref().and_then(of)])
+    /// The paths of all of them.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        [Some(&self.certificate), Some(&self.key), self.client_ca.as_ref()]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect()
     }
 
     /// Reads all of them, and sees that they belong together.
