@@ -11,6 +11,7 @@ pub mod hub;
 pub mod lan;
 pub mod libtorrent;
 pub mod machine;
+pub mod port;
 pub mod program;
 pub mod small_disk;
 pub mod stranger;

@@ -12,6 +12,7 @@ use lab::classic::{beacon_peer, original};
 use lab::hub::{Hub, Setup};
 use lab::lan::Host;
 use lab::machine::Machine;
+use lab::port;
 use lab::program::{Program, Signal};
 use lab::wait::{self, SOON};
 use serde_json::{Value, json};
@@ -164,14 +165,8 @@ fn beacon() {
 
 /// A `chunklist` tracker that fetches the lists and gives them away, of one seeder.
 fn chunklist_tracker() -> SocketAddr {
-    let (socket, address) = std::iter::repeat_with(|| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap())
-        .map(|socket| (socket.local_addr().unwrap(), socket))
-        .find(|(address, _)| {
-            let behind = address.port().checked_add(1);
-            behind.is_some_and(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())
-        })
-        .map(|(address, socket)| (socket, address))
-        .unwrap();
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port::free_pair()));
+    let socket = UdpSocket::bind(address).unwrap();
     let side = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let list_port = side.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -219,9 +214,11 @@ fn chunklist() {
 /// A hub that serves all four dialects.
 fn hub() -> (Hub, tempfile::TempDir) {
     let state = tempfile::tempdir().unwrap();
-    let dialects = ["token", "index", "chunklist", "beacon"];
-    let config =
-        dialects.map(|dialect| format!("[classic.{dialect}]\nlisten = [\"127.0.0.1:0\"]\n")).concat();
+    // Peers give their chunk lists away at the port above that of `chunklist`.
+    let ports = [("token", 0), ("index", 0), ("chunklist", port::free_pair()), ("beacon", 0)];
+    let config = ports
+        .map(|(dialect, port)| format!("[classic.{dialect}]\nlisten = [\"127.0.0.1:{port}\"]\n"))
+        .concat();
     let hub = Setup::new(env!("CARGO_BIN_EXE_skep")).config(&config).start(state.path());
     (hub, state)
 }
