@@ -12,6 +12,8 @@ mod index;
 mod token;
 mod tokens;
 
+use std::net::IpAddr;
+use std::sync::Arc;
 #[cfg(test)]
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
@@ -23,6 +25,7 @@ use swarm::directory::{Dialect, HolderView, Join, Joined, Key, NameView, Probe, 
 use swarm::{Directory, Seconds, directory};
 
 use crate::config::ClassicConfig;
+use crate::policy::Policy;
 use counters::Counters;
 use tokens::Tokens;
 
@@ -41,6 +44,7 @@ pub struct Registrar {
     clock: Clock,
     tokens: Tokens,
     counters: Counters,
+    policy: Arc<Policy>,
     trust_stated_ip: bool,
 }
 
@@ -51,9 +55,9 @@ struct Shelves {
 }
 
 impl Registrar {
-    /// One that knows nobody.
+    /// One that knows nobody, and lets in whom `policy` does.
     #[must_use]
-    pub fn new(config: &ClassicConfig) -> Self {
+    pub fn new(config: &ClassicConfig, policy: Arc<Policy>) -> Self {
         let directory = Directory::new(directory::Config {
             memory_bytes_max: config.memory_max,
             names_max: config.names_max,
@@ -72,8 +76,15 @@ impl Registrar {
             clock: Clock::Running(Instant::now()),
             tokens: Tokens::new(config.token.lifetime_secs),
             counters: Counters::default(),
+            policy,
             trust_stated_ip: config.trust_stated_ip,
         }
+    }
+
+    /// Whether a peer at this address may ask anything.
+    #[must_use]
+    pub fn admits(&self, source: IpAddr) -> bool {
+        self.policy.current().lists().admit_peer(source)
     }
 
     /// How much is in the directory.
@@ -166,7 +177,8 @@ impl Registrar {
 #[cfg(test)]
 impl Registrar {
     pub(crate) fn told_the_time(config: &ClassicConfig) -> Self {
-        Self { clock: Clock::Told(AtomicU32::new(0)), ..Self::new(config) }
+        let anybody = Policy::new(crate::config::Mode::Open, &crate::config::MembersConfig::default(), 0);
+        Self { clock: Clock::Told(AtomicU32::new(0)), ..Self::new(config, Arc::new(anybody)) }
     }
 
     pub(crate) fn pass(&self, secs: u32) {

@@ -7,10 +7,12 @@ mod section;
 mod size;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+
+use crate::policy::lists::List;
 
 pub use check::ConfigError;
 pub use classic::{BeaconConfig, ChunklistConfig, ClassicConfig, IndexConfig, TokenConfig};
@@ -49,6 +51,8 @@ section! {
         pub publish: Publish = Publish::Anyone,
         /// Members, where the hub is for them.
         pub members: MembersConfig = MembersConfig::default(),
+        /// Lists of who and what may take part.
+        pub access: AccessConfig = AccessConfig::default(),
         /// What members are credited.
         pub accounting: AccountingConfig = AccountingConfig::default(),
         /// What peers are told, and what is kept of them.
@@ -82,6 +86,31 @@ section! {
         pub clients_per_torrent_max: Option<u32> = None,
         /// Addresses (or IPv6 /64 networks) that a member may announce from at a time. Default: any number.
         pub addresses_max: Option<u32> = None,
+    }
+}
+
+section! {
+    /// `[access]`: lists of who and what may take part, each a file with an entry a line, and remarks after `#`. They are
+    /// read anew when they change. Where there is a list of what is allowed, nothing else is; what is denied is so in
+    /// any case.
+    pub struct AccessConfig {
+        /// File of the only torrents that may be announced and added, by info hash. Default: none.
+        pub torrents_allowed: Option<PathBuf> = None,
+        /// File of torrents that may be neither announced nor added, by info hash. Default: none.
+        pub torrents_denied: Option<PathBuf> = None,
+        /// File of the only clients that may announce: what their peer ids begin with, such as -TR, or `agent:` and what
+        /// their user agents do. Default: none.
+        pub clients_allowed: Option<PathBuf> = None,
+        /// File of clients that may not announce. Default: none.
+        pub clients_denied: Option<PathBuf> = None,
+        /// File of the only addresses and networks that peers may announce from. Default: none.
+        pub peers_allowed: Option<PathBuf> = None,
+        /// File of addresses and networks that peers may not announce from. Default: none.
+        pub peers_denied: Option<PathBuf> = None,
+        /// File of the only addresses and networks that the API and the page are for. Default: none.
+        pub api_allowed: Option<PathBuf> = None,
+        /// File of addresses and networks that the API and the page are not for. Default: none.
+        pub api_denied: Option<PathBuf> = None,
     }
 }
 
@@ -290,6 +319,7 @@ impl Config {
     /// which they are written. A section that is in another one is after it, and among its keys.
     pub const SECTIONS: &'static [(&'static str, &'static [Key])] = &[
         ("members", MembersConfig::KEYS),
+        ("access", AccessConfig::KEYS),
         ("accounting", AccountingConfig::KEYS),
         ("tracker", TrackerConfig::KEYS),
         ("http", HttpConfig::KEYS),
@@ -304,6 +334,24 @@ impl Config {
         ("classic.beacon", BeaconConfig::KEYS),
         ("log", LogConfig::KEYS),
     ];
+}
+
+impl AccessConfig {
+    /// The file of a list.
+    #[must_use]
+    pub fn file(&self, list: List) -> Option<&Path> {
+        match list {
+            List::TorrentsAllowed => &self.torrents_allowed,
+            List::TorrentsDenied => &self.torrents_denied,
+            List::ClientsAllowed => &self.clients_allowed,
+            List::ClientsDenied => &self.clients_denied,
+            List::PeersAllowed => &self.peers_allowed,
+            List::PeersDenied => &self.peers_denied,
+            List::ApiAllowed => &self.api_allowed,
+            List::ApiDenied => &self.api_denied,
+        }
+        .as_deref()
+    }
 }
 
 impl TrackerConfig {

@@ -2,6 +2,7 @@
 
 mod housekeeping;
 mod lock;
+mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -14,10 +15,11 @@ use std::sync::Arc;
 
 use swarm::InfoHash;
 use swarm::directory::Dialect;
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use wire::Fingerprint;
 
+use crate::access::Access;
 use crate::accounting::Accounting;
 use crate::api::{self, AdminToken, ApiState, DirectoryView, Hooks, Kept};
 use crate::catalogue::{Catalogue, Limits, now_unix};
@@ -33,8 +35,9 @@ use crate::policy::Policy;
 use crate::store::ledger::Report;
 use crate::store::snapshot::{self, Loaded};
 use crate::tracker::{Events, Tracker};
-use housekeeping::Housekeeping;
+use housekeeping::{Asked, Housekeeping};
 use lock::StateLock;
+use sources::Sources;
 
 /// A running hub.
 pub struct Hub {
@@ -47,6 +50,7 @@ pub struct Hub {
     classic: ClassicServing,
     router: JoinHandle<()>,
     housekeeping: Housekeeping,
+    reload: mpsc::Sender<Asked>,
     ready: watch::Sender<bool>,
     shutdown_requests: Mutex<mpsc::Receiver<()>>,
     _lock: StateLock,
@@ -90,7 +94,7 @@ impl Hub {
             let config = config.clone();
             tokio::task::spawn_blocking(move || Opened::open(&config)).await
         };
-        let Opened { lock, admin, catalogue, members, accounting, tracker, tls } =
+        let Opened { lock, admin, catalogue, members, accounting, policy, access, tracker, tls } =
             opened.map_err(|panic| StartError::new(format!("the hub did not start: {panic}")))??;
 
         let http = HttpListener::bind(&config)?;
@@ -103,12 +107,13 @@ impl Hub {
             ws: Vec::new(),
             classic: classic.addresses().to_vec(),
         };
-        let registrar = Arc::new(Registrar::new(&config.classic));
+        let registrar = Arc::new(Registrar::new(&config.classic, policy));
 
         let (ready, is_ready) = watch::channel(false);
         let (shutdown, shutdown_requests) = mpsc::channel(1);
-        let (housekeeping, save) = Housekeeping::start(&config, tracker.clone(), tls.clone());
-        let hooks = Hooks { save, shutdown, ready: is_ready };
+        let sources = Sources { tls: tls.clone(), access };
+        let (housekeeping, save, reload) = Housekeeping::start(&config, tracker.clone(), sources);
+        let hooks = Hooks { save, reload: reload.clone(), shutdown, ready: is_ready };
         let directory = DirectoryView::new(registrar.clone(), &bound.classic);
         let kept = Kept { catalogue: catalogue.clone(), members, accounting: accounting.clone(), admin };
         let state = ApiState::new(&config, tracker.clone(), kept, &bound, directory, hooks);
@@ -143,6 +148,7 @@ impl Hub {
             classic,
             router,
             housekeeping,
+            reload,
             ready,
             shutdown_requests,
             _lock: lock,
@@ -161,12 +167,15 @@ impl Hub {
         self.tls.as_ref().map(|tls| tls.fingerprint())
     }
 
-    /// Reads anew what may change while the hub runs: the certificate. No connection is dropped. What is wrong with it
-    /// is logged, and the hub goes on with what it had.
+    /// Reads anew what may change while the hub runs: the certificate and the access lists. No connection is dropped.
+    /// What is wrong with them is logged, and the hub goes on with what it had.
     pub async fn reload(&self) {
-        let Some(tls) = self.tls.clone() else { return };
-        if let Err(panic) = tokio::task::spawn_blocking(move || tls.reload()).await {
-            tracing::error!(%panic, "the certificate cannot be read anew");
+        let (answer, answered) = oneshot::channel();
+        // Where nobody takes it or answers, the hub is stopping.
+        if self.reload.send(answer).await.is_ok()
+            && let Ok(Err(wrong)) = answered.await
+        {
+            tracing::error!("{wrong}");
         }
     }
 
@@ -210,6 +219,8 @@ struct Opened {
     catalogue: Catalogue,
     members: Members,
     accounting: Option<Accounting>,
+    policy: Arc<Policy>,
+    access: Access,
     tracker: Arc<Tracker>,
     tls: Option<Arc<Tls>>,
 }
@@ -236,6 +247,7 @@ impl Opened {
         let (catalogue, completed, checking) =
             Catalogue::open_unchecked(state_dir, limits, now_unix).map_err(StartError::new)?;
         let policy = Arc::new(Policy::new(config.mode, &config.members, config.tracker.peer_ttl_secs()));
+        let access = Access::open(&config.access, policy.clone()).map_err(StartError::new)?;
         let members = Members::open(catalogue.durable().clone(), policy.clone(), now_unix);
         let (members, checking) = match members {
             Ok(members) => (members, checking),
@@ -253,7 +265,7 @@ impl Opened {
             Mode::Open | Mode::Listed => None,
         };
         let events = Box::new(ToStore { catalogue: catalogue.clone(), accounting: accounting.clone() });
-        let tracker = Arc::new(Tracker::guarded(&config.tracker, policy, events));
+        let tracker = Arc::new(Tracker::guarded(&config.tracker, policy.clone(), events));
         let unpinned = completed.iter().filter(|(hash, count)| tracker.pin(*hash, *count).is_err()).count();
         if unpinned > 0 {
             tracing::warn!(
@@ -263,7 +275,7 @@ impl Opened {
         }
         checking.finish().map_err(StartError::new)?;
         load_snapshot(state_dir, &tracker).map_err(unusable)?;
-        Ok(Self { lock, admin, catalogue, members, accounting, tracker, tls })
+        Ok(Self { lock, admin, catalogue, members, accounting, policy, access, tracker, tls })
     }
 }
 

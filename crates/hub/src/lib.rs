@@ -1,5 +1,6 @@
 //! The hub: sockets, policy, storage, HTTP API and web page around the swarm registry.
 
+pub mod access;
 pub mod accounting;
 pub mod api;
 pub mod catalogue;

@@ -4,16 +4,21 @@
 //! [`Members`](crate::members::Members), which writes it to the store first.
 
 pub mod attendance;
+mod current;
 mod gate;
+pub mod lists;
 
 use std::net::IpAddr;
 use std::time::Instant;
 
 use swarm::UserId;
 
+pub use current::Current;
 pub use gate::{Gate, Known};
 
 use self::attendance::{Attendance, Limits};
+use self::current::Published;
+use self::lists::Lists;
 use crate::config::{MembersConfig, Mode};
 use crate::store::roll::SecretHash;
 use crate::throttle::Throttle;
@@ -24,6 +29,7 @@ pub struct Policy {
     mode: Mode,
     gate: Gate,
     attendance: Attendance,
+    lists: Published,
     /// Wrong passkeys of an address.
     wrong_passkeys: Throttle,
 }
@@ -41,6 +47,7 @@ impl Policy {
             mode,
             gate: Gate::default(),
             attendance: Attendance::new(limits, ttl_secs),
+            lists: Published::default(),
             wrong_passkeys: Throttle::new(config.wrong_passkeys_per_minute),
         }
     }
@@ -49,6 +56,27 @@ impl Policy {
     #[must_use]
     pub fn attendance(&self) -> &Attendance {
         &self.attendance
+    }
+
+    /// The access lists that hold now.
+    #[must_use]
+    pub fn current(&self) -> Current {
+        self.lists.current()
+    }
+
+    /// Brings what a serving thread has kept up to date.
+    pub fn refresh(&self, current: &mut Current) {
+        self.lists.refresh(current);
+    }
+
+    /// From now on these access lists hold.
+    pub fn publish(&self, lists: Lists) {
+        self.lists.publish(lists);
+    }
+
+    /// Frees lists that hold no longer.
+    pub fn tidy(&self) {
+        self.lists.tidy();
     }
 
     /// Whom the hub is for.

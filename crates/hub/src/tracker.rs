@@ -21,7 +21,7 @@ use swarm::{Announce, Counts, Detail, Event, Families, InfoHash, Registry, Reply
 
 use crate::catalogue::now_unix;
 use crate::config::{MembersConfig, Mode, TrackerConfig};
-use crate::policy::Policy;
+use crate::policy::{Current, Policy};
 use crate::store::ledger::Report;
 use addresses::Addresses;
 use shards::Shards;
@@ -57,6 +57,8 @@ pub struct Worker {
     /// What this thread has counted.
     pub counters: Arc<Counters>,
     rng: SmallRng,
+    /// The access lists, as of the last look at the clock.
+    access: Current,
     now: Seconds,
     /// The same moment in Unix seconds.
     now_unix: i64,
@@ -117,6 +119,7 @@ impl Tracker {
             reply: Reply::default(),
             counters,
             rng: SmallRng::from_rng(&mut rand::rng()),
+            access: self.policy.current(),
             now: self.now(),
             now_unix: now_unix(),
         }
@@ -146,7 +149,10 @@ impl Tracker {
     ///
     /// [`Refusal`], in words for the person at the client.
     pub fn admit_scrape(&self, passkey: Option<&[u8]>, ip: IpAddr, worker: &Worker) -> Result<(), Refusal> {
-        let admitted = self.policy.admit(passkey, ip, worker.now_unix).map(drop);
+        let admitted = match worker.access.lists().admit_peer(ip) {
+            true => self.policy.admit(passkey, ip, worker.now_unix).map(drop),
+            false => Err(Refusal::NetworkDenied),
+        };
         if let Err(refusal) = &admitted {
             worker.counters.add(refusal.metric(), 1);
         }
@@ -172,6 +178,16 @@ impl Tracker {
         ask: &wire::Announce<'_>,
         worker: &mut Worker,
     ) -> Result<Answer, Refusal> {
+        let lists = worker.access.lists();
+        if !lists.admit_peer(asker.ip) {
+            return Err(Refusal::NetworkDenied);
+        }
+        if !lists.admit_client(&ask.peer_id.0, asker.user_agent) {
+            return Err(Refusal::ClientDenied);
+        }
+        if !lists.admit_torrent(&ask.info_hash) {
+            return Err(Refusal::TorrentDenied);
+        }
         let member = self.policy.admit(ask.passkey, asker.ip, worker.now_unix)?;
         let port = swarm::Port::new(ask.port).ok_or(Refusal::PortZero)?;
         let stated_ip = ask.stated_ip.filter(|_| self.config.trust_stated_ip);
@@ -231,10 +247,12 @@ impl Worker {
         self.now
     }
 
-    /// Looks at the clock. Called once for each batch of requests: the tracker counts in seconds.
+    /// Looks at the clock, and whether other access lists hold. Called once for each batch of requests: the tracker
+    /// counts in seconds.
     pub fn tick(&mut self, tracker: &Tracker) {
         self.now = tracker.now();
         self.now_unix = now_unix();
+        tracker.policy.refresh(&mut self.access);
     }
 }
 

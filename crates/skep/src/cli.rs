@@ -203,7 +203,7 @@ pub(crate) struct TlsArgs {
 ///
 /// Listens on port 6969 of all addresses unless told otherwise, and answers until it gets SIGINT or SIGTERM; then it
 /// answers what is in hand, saves its state and exits within 5 seconds. A second signal ends it at once. SIGHUP has it
-/// read its certificate anew, without dropping a connection.
+/// read its certificate and its access lists anew, without dropping a connection.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:

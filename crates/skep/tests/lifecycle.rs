@@ -117,6 +117,49 @@ fn a_hangup_has_it_read_its_certificate_anew_and_nobody_is_dropped() {
 }
 
 #[test]
+fn access_lists_change_while_announces_come_in_and_none_is_lost() {
+    let [state, folder] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let denied = folder.path().join("denied");
+    let hash = |last: u32| format!("{:036x}{last:04x}", 0);
+    let list = |first: u32| (first..60_000).map(|last| hash(last) + "\n").collect::<String>();
+    fs::write(&denied, list(1)).unwrap();
+    let config = format!("[access]\ntorrents_denied = {denied:?}\n");
+    let hub = setup().config(&config).start(state.path());
+    let mut stream = TcpStream::connect(hub.http()).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    let mut is_taken = |last: u8| {
+        let hash = format!("{}%{last:02x}", "%00".repeat(19));
+        let query = format!("info_hash={hash}&peer_id=-TT0001-abcdefghijkl&port=1001&left=5");
+        write!(stream, "GET /announce?{query} HTTP/1.1\r\nHost: hub\r\n\r\n").unwrap();
+        let mut answer = [0; 4096];
+        let mut read = 0;
+        while !answer[..read].windows(4).any(|end| end == b"\r\n\r\n") || answer[read - 1] != b'e' {
+            let more = stream.read(&mut answer[read..]).unwrap();
+            assert!(more > 0, "the connection was dropped");
+            read += more;
+        }
+        let text = String::from_utf8_lossy(&answer[..read]).into_owned();
+        assert!(text.contains("8:interval") || text.contains("may not be announced"), "{text}");
+        text.contains("8:interval")
+    };
+    assert!(is_taken(0) && !is_taken(1));
+    fs::write(&denied, list(2)).unwrap();
+    hub.program().signal(Signal::HUP);
+    // It goes on answering until it has read the list, and by the new one then.
+    wait::until("the new list", SOON, || (is_taken(0) && !is_taken(2) && is_taken(1)).then_some(()));
+    // Without a signal it looks by itself.
+    fs::write(&denied, "").unwrap();
+    wait::until("the change to be seen", SOON, || is_taken(2).then_some(()));
+    fs::write(&denied, "nonsense\n").unwrap();
+    hub.program().signal(Signal::HUP);
+    wait::until("the mistake to be told", SOON, || {
+        hub.program().output().contains("line 1: `nonsense` is not an info hash").then_some(())
+    });
+    assert!(is_taken(2));
+    hub.stop();
+}
+
+#[test]
 fn a_port_in_use_is_named() {
     let state = tempfile::tempdir().unwrap();
     let other = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -115,6 +115,10 @@ impl Adder {
                  private one, with `skep make --private`",
             ));
         }
+        if !state.access().lists().admit_torrent(&torrent.info_hash) {
+            let detail = "this torrent may not be added here; ask those who run this hub";
+            return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+        }
         // The limits per address do not hold for who has the token.
         torrent.added_from = (!self.standing.may(Scope::Torrents)).then_some(self.ip);
         let (state, actor) = (state.clone(), self.actor());

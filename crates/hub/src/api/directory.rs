@@ -211,6 +211,7 @@ impl DirectoryView {
         let refused = [
             (Count::Malformed, "malformed"),
             (Count::Forbidden, "token"),
+            (Count::Denied, "network"),
             (Count::Refused, "directory"),
             (Count::Limited, "limit"),
         ];

@@ -49,6 +49,9 @@ pub(super) async fn guard(State(state): State<Arc<ApiState>>, request: Request, 
 
 async fn pass(state: &ApiState, request: Request, next: Next) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
+    if !state.access().lists().admit_api(client_ip(&parts)?) {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "this hub's pages and API are not for your network"));
+    }
     if !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) {
         // A page elsewhere could make its visitor's browser change things on a hub that only the visitor reaches.
         let site = Site::of(&parts, state.udp_port)?;

@@ -12,6 +12,7 @@ mod addition;
 pub mod admin;
 mod audit;
 mod body;
+mod control;
 mod directory;
 mod facts;
 mod feed;
@@ -56,6 +57,7 @@ use crate::catalogue::{Catalogue, Torrent};
 use crate::config::{Config, Mode, Publish};
 use crate::hub::Bound;
 use crate::members::Members;
+use crate::policy::Current;
 use crate::similar::Similarity;
 use crate::throttle::Throttle;
 use crate::tracker::Tracker;
@@ -140,6 +142,8 @@ pub struct Kept {
 pub struct Hooks {
     /// Saves the swarms; the answer comes when they are on disk, or in words why they are not.
     pub save: mpsc::Sender<oneshot::Sender<Result<(), String>>>,
+    /// Reads the hub's files anew; the answer comes when that is done, or in words what stays as it was, and why.
+    pub reload: mpsc::Sender<oneshot::Sender<Result<(), String>>>,
     /// Begins a graceful stop.
     pub shutdown: mpsc::Sender<()>,
     /// Whether the hub serves: all is loaded, all sockets are bound, and it is not stopping.
@@ -230,6 +234,11 @@ impl ApiState {
         Ok(self.bodies.read(body, bytes_max).await?.bytes)
     }
 
+    /// The access lists that hold now.
+    fn access(&self) -> Current {
+        self.members.policy().current()
+    }
+
     /// Whom the hub is for.
     pub(crate) fn mode(&self) -> Mode {
         self.members.policy().mode()
@@ -297,6 +306,9 @@ pub fn router(state: Arc<ApiState>) -> Router {
         .route("/tokens", get(tokens::list).post(tokens::add))
         .route("/tokens/{name}", delete(tokens::remove))
         .route("/audit", get(audit::list))
+        .route("/reload", post(control::reload))
+        .route("/save", post(control::save))
+        .route("/shutdown", post(control::shutdown))
         .route("/stats", get(status::stats))
         .route("/import", post(import::import));
     Router::new()

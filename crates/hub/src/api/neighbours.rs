@@ -8,7 +8,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use swarm::{Counts, InfoHash};
-use tokio::sync::oneshot;
 use wire::hash_text;
 
 use super::addition::Adder;
@@ -17,7 +16,7 @@ use super::query::Parameters;
 use super::standing::Acting;
 use super::text::{cut, quoted};
 use super::view::Swarm;
-use super::{ApiState, Problem, audit, facts};
+use super::{ApiState, Problem, control, facts};
 use crate::catalogue::{NewTorrent, PAGE_TORRENTS_MAX, Query, Torrent};
 use crate::similar::Match;
 use crate::store::roll::Scope;
@@ -30,9 +29,6 @@ const STATS_PEERS_MAX: usize = 100_000;
 
 /// Bytes of a name or comment that the old call may state; what is longer is cut.
 const TEXT_BYTES_MAX: usize = 1024;
-
-/// Seconds after which the state may be saved again.
-const RETRY_SECS: u32 = 5;
 
 /// `POST /add_torrent_info`
 pub(super) async fn add_torrent_info(
@@ -246,17 +242,7 @@ pub(super) async fn save_state(
     State(state): State<Arc<ApiState>>,
     acting: Acting,
 ) -> Result<Response, Problem> {
-    let actor = acting.require(Scope::Admin)?;
-    let failed = |why: String| {
-        tracing::error!(why, "the state was not saved");
-        Problem::unavailable(why, RETRY_SECS)
-    };
-    let stopping = || failed("the hub is stopping, and saves its state anyway".into());
-    let (answer, answered) = oneshot::channel();
-    state.hooks.save.send(answer).await.map_err(|_| stopping())?;
-    answered.await.map_err(|_| stopping())?.map_err(failed)?;
-    state.catalogue.flush().await?;
-    audit::record(&state, "save", "", &actor).await;
+    control::save_all(&state, &acting.require(Scope::Admin)?).await?;
     Ok(Json(json!({ "message": "Tracker state saved" })).into_response())
 }
 
@@ -265,10 +251,6 @@ pub(super) async fn shutdown(
     State(state): State<Arc<ApiState>>,
     acting: Acting,
 ) -> Result<Response, Problem> {
-    let actor = acting.require(Scope::Admin)?;
-    tracing::info!("stopping: asked over HTTP");
-    audit::record(&state, "shutdown", "", &actor).await;
-    // If the channel is full or closed, the hub is stopping already.
-    let _ = state.hooks.shutdown.try_send(());
+    control::begin_shutdown(&state, &acting.require(Scope::Admin)?).await;
     Ok(Json(json!({ "message": "Server shutting down..." })).into_response())
 }

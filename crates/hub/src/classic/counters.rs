@@ -21,6 +21,8 @@ pub enum Count {
     Malformed,
     /// Requests with a token that is forged, expired or another's.
     Forbidden,
+    /// Connections and datagrams from networks that are not let in.
+    Denied,
     /// Offers refused because of a limit of the directory.
     Refused,
     /// Connections turned away, and answers withheld, because of a limit for an address or for all.
@@ -29,7 +31,7 @@ pub enum Count {
 
 impl Count {
     /// All.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Auths,
         Self::Registers,
         Self::LookUps,
@@ -38,6 +40,7 @@ impl Count {
         Self::Exits,
         Self::Malformed,
         Self::Forbidden,
+        Self::Denied,
         Self::Refused,
         Self::Limited,
     ];

@@ -10,46 +10,48 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::catalogue::now_unix;
 use crate::config::Config;
-use crate::listener::tls::Tls;
 use crate::store::snapshot;
 use crate::tracker::Tracker;
 
-/// What came of saving the swarms, in words if it failed.
-type Saved = Result<(), String>;
+use super::sources::Sources;
 
-/// Asks for a save, and is told when it is done.
-type SaveRequest = oneshot::Sender<Saved>;
+/// What came of what was asked for, in words if it failed.
+type Outcome = Result<(), String>;
 
-/// Saves that may be asked for at a time.
-const SAVES_MAX: usize = 8;
+/// Asks for something, and is told when it is done.
+pub(super) type Asked = oneshot::Sender<Outcome>;
+
+/// Requests of a kind that may wait at a time.
+const REQUESTS_MAX: usize = 8;
 
 /// The task that keeps house.
 pub(super) struct Housekeeping {
     task: JoinHandle<()>,
-    stop: oneshot::Sender<SaveRequest>,
+    stop: oneshot::Sender<Asked>,
 }
 
 impl Housekeeping {
-    /// Starts it. Who sends to the sender has the swarms saved.
+    /// Starts it. Who sends to the first sender has the swarms saved, and to the second the files read anew.
     pub(super) fn start(
         config: &Config,
         tracker: Arc<Tracker>,
-        tls: Option<Arc<Tls>>,
-    ) -> (Self, mpsc::Sender<SaveRequest>) {
-        let (save, requests) = mpsc::channel(SAVES_MAX);
+        sources: Sources,
+    ) -> (Self, mpsc::Sender<Asked>, mpsc::Sender<Asked>) {
+        let (save, saves) = mpsc::channel(REQUESTS_MAX);
+        let (reload, reloads) = mpsc::channel(REQUESTS_MAX);
         let (stop, stopped) = oneshot::channel();
         let house = House {
             tracker,
-            tls,
+            sources: Arc::new(sources),
             state_dir: config.state_dir.clone(),
             between_saves: Duration::from_secs(config.snapshot.interval_secs.into()),
         };
-        let task = tokio::spawn(house.keep(requests, stopped));
-        (Self { task, stop }, save)
+        let task = tokio::spawn(house.keep(saves, reloads, stopped));
+        (Self { task, stop }, save, reload)
     }
 
     /// Saves the swarms a last time, and ends.
-    pub(super) async fn stop(self) -> Saved {
+    pub(super) async fn stop(self) -> Outcome {
         let (done, saved) = oneshot::channel();
         let gone = || "the housekeeping has ended before its time".to_owned();
         self.stop.send(done).map_err(|_| gone())?;
@@ -61,7 +63,7 @@ impl Housekeeping {
 
 struct House {
     tracker: Arc<Tracker>,
-    tls: Option<Arc<Tls>>,
+    sources: Arc<Sources>,
     state_dir: PathBuf,
     between_saves: Duration,
 }
@@ -69,8 +71,9 @@ struct House {
 impl House {
     async fn keep(
         self,
-        mut requests: mpsc::Receiver<SaveRequest>,
-        mut stopped: oneshot::Receiver<SaveRequest>,
+        mut saves: mpsc::Receiver<Asked>,
+        mut reloads: mpsc::Receiver<Asked>,
+        mut stopped: oneshot::Receiver<Asked>,
     ) {
         let mut second = interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -84,16 +87,19 @@ impl House {
                     return;
                 }
                 _ = second.tick() => {
-                    let (tracker, tls) = (self.tracker.clone(), self.tls.clone());
+                    let (tracker, sources) = (self.tracker.clone(), self.sources.clone());
                     let sweep = move || {
                         tracker.housekeep();
-                        tls.inspect(|tls| tls.look());
+                        sources.look();
                     };
                     if let Err(panic) = spawn_blocking(sweep).await {
                         tracing::error!(%panic, "the sweep ended badly");
                     }
                 }
-                Some(request) = requests.recv() => {
+                Some(request) = reloads.recv() => {
+                    let _ = request.send(self.reload().await);
+                }
+                Some(request) = saves.recv() => {
                     // Who asked may have left since.
                     let _ = request.send(self.save().await);
                     next_save = Instant::now() + self.between_saves;
@@ -106,7 +112,12 @@ impl House {
         }
     }
 
-    async fn save(&self) -> Saved {
+    async fn reload(&self) -> Outcome {
+        let sources = self.sources.clone();
+        spawn_blocking(move || sources.reload()).await.unwrap_or_else(|panic| Err(panic.to_string()))
+    }
+
+    async fn save(&self) -> Outcome {
         let (tracker, state_dir) = (self.tracker.clone(), self.state_dir.clone());
         let saving = spawn_blocking(move || snapshot::save(&state_dir, &tracker, now_unix()));
         let saved = match saving.await {

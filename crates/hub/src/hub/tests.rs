@@ -111,3 +111,45 @@ async fn a_stop_asked_for_over_http_is_heard() {
     tokio::time::timeout(Duration::from_secs(10), hub.wait_shutdown_requested()).await.unwrap();
     hub.shutdown().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn access_lists_are_read_anew_when_asked_and_a_mistake_in_one_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let denied = dir.path().join("denied");
+    fs::write(&denied, "# nothing yet\n").unwrap();
+    let mut config = Config { admin_token: Some("secret".into()), ..config(dir.path()) };
+    config.access.torrents_denied = Some(denied.clone());
+    let hub = Hub::start(config).await.unwrap();
+    let http = hub.bound().http[0];
+    let reload = || {
+        let request = "POST /api/v1/reload HTTP/1.1\r\nAuthorization: Bearer secret\r\nContent-Length: 0";
+        ask(http, request.to_owned())
+    };
+    assert!(contains(&get(http, &announce(1001)).await, "8:interval"));
+    fs::write(&denied, format!("{}\n", InfoHash([b'a'; 20]))).unwrap();
+    assert!(reload().await.starts_with(b"HTTP/1.1 204"));
+    let refused = get(http, &announce(1001)).await;
+    assert!(
+        contains(&refused, "this torrent may not be announced to this tracker"),
+        "{}",
+        refused.escape_ascii()
+    );
+    fs::write(&denied, "nonsense\n").unwrap();
+    let told = reload().await;
+    assert!(told.starts_with(b"HTTP/1.1 422"), "{}", told.escape_ascii());
+    assert!(contains(&told, "denied: line 1: `nonsense` is not an info hash"), "{}", told.escape_ascii());
+    assert!(contains(&get(http, &announce(1001)).await, "may not be announced"), "all is as it was");
+    fs::write(&denied, "").unwrap();
+    hub.reload().await;
+    assert!(contains(&get(http, &announce(1001)).await, "8:interval"));
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_does_not_start_with_a_broken_access_list() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(dir.path());
+    config.access.peers_denied = Some(dir.path().join("missing"));
+    let told = Hub::start(config).await.err().unwrap().to_string();
+    assert!(told.contains("missing: "), "{told}");
+}

@@ -83,27 +83,30 @@ impl Tls {
     }
 
     /// Reads the files anew, whether they seem to have changed or not. Connections go on as they are; new ones get what
-    /// was read. Where something is wrong with it, all stays as it was, and the log says so.
-    pub fn reload(&self) {
+    /// was read.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`]; then all is as it was.
+    pub fn reload(&self) -> Result<(), TlsError> {
         self.watched.mark();
-        self.read_anew();
+        self.read_anew()
     }
 
-    /// Reads the files anew if they have changed, and have not changed since the last look. To be called every second
-    /// or so.
+    /// Reads the files anew if they have changed, and have not changed since the last look; the log says what is wrong
+    /// with them. To be called every second or so.
     pub fn look(&self) {
-        if self.watched.look() {
-            self.read_anew();
+        if self.watched.look()
+            && let Err(error) = self.read_anew()
+        {
+            tracing::error!("the certificate stays as it was: {error}");
         }
     }
 
-    fn read_anew(&self) {
-        match self.files.read() {
-            Ok(material) => {
-                tracing::info!(fingerprint = %material.fingerprint, "the certificate is read anew");
-                *self.current.write() = material;
-            }
-            Err(error) => tracing::error!("the certificate stays as it was: {error}"),
-        }
+    fn read_anew(&self) -> Result<(), TlsError> {
+        let material = self.files.read()?;
+        tracing::info!(fingerprint = %material.fingerprint, "the certificate is read anew");
+        *self.current.write() = material;
+        Ok(())
     }
 }

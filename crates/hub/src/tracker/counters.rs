@@ -19,6 +19,12 @@ pub enum Metric {
     Completed,
     /// Announces refused because they named port 0.
     RefusedPortZero,
+    /// Announces and scrapes refused for the network they came from.
+    RefusedNetwork,
+    /// Announces refused for their client.
+    RefusedClient,
+    /// Announces refused because an access list has their torrent, or lacks it.
+    RefusedTorrent,
     /// Announces and scrapes refused for their passkey: none, a wrong one, or one where there are no members.
     RefusedPasskey,
     /// Announces and scrapes refused because the member may not take part now.
@@ -37,7 +43,7 @@ pub enum Metric {
 
 impl Metric {
     /// All, in order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::AnnouncesUdp4,
         Self::AnnouncesUdp6,
         Self::AnnouncesHttp,
@@ -46,6 +52,9 @@ impl Metric {
         Self::ScrapesHttp,
         Self::Completed,
         Self::RefusedPortZero,
+        Self::RefusedNetwork,
+        Self::RefusedClient,
+        Self::RefusedTorrent,
         Self::RefusedPasskey,
         Self::RefusedMember,
         Self::RefusedUnlisted,

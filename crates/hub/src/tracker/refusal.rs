@@ -11,7 +11,7 @@ const FULL_RETRY_MINUTES: u32 = 30;
 /// Minutes after which a client may try again that has shown too many wrong passkeys.
 const PASSKEY_RETRY_MINUTES: u32 = 1;
 
-/// Minutes after which what somebody can put right may be right.
+/// Minutes after which what somebody can put right, here or there, may be right.
 const MEMBER_RETRY_MINUTES: u32 = 60;
 
 /// Why an announce was not taken. Displayed, it is a sentence for the person who reads it in a client.
@@ -19,6 +19,12 @@ const MEMBER_RETRY_MINUTES: u32 = 60;
 pub enum Refusal {
     /// The client says that it listens on port 0.
     PortZero,
+    /// Nobody may announce from that network.
+    NetworkDenied,
+    /// Such a client may not be used.
+    ClientDenied,
+    /// The torrent may not be announced.
+    TorrentDenied,
     /// The announce address has a passkey, and this hub has no members.
     PasskeyUnwanted,
     /// The hub is for members, and the announce address has no passkey.
@@ -47,9 +53,13 @@ impl Refusal {
             Self::PortZero => None,
             Self::PasskeyUnwanted | Self::PasskeyMissing | Self::PasskeyUnknown => Some(RetryIn::Never),
             Self::PasskeysTooMany => Some(RetryIn::Minutes(PASSKEY_RETRY_MINUTES)),
-            Self::MemberDisabled | Self::MemberOver | Self::Beyond(_) | Self::Unlisted => {
-                Some(RetryIn::Minutes(MEMBER_RETRY_MINUTES))
-            }
+            Self::NetworkDenied
+            | Self::ClientDenied
+            | Self::TorrentDenied
+            | Self::MemberDisabled
+            | Self::MemberOver
+            | Self::Beyond(_)
+            | Self::Unlisted => Some(RetryIn::Minutes(MEMBER_RETRY_MINUTES)),
             Self::Full => Some(RetryIn::Minutes(FULL_RETRY_MINUTES)),
         }
     }
@@ -59,6 +69,9 @@ impl Refusal {
     pub const fn metric(self) -> Metric {
         match self {
             Self::PortZero => Metric::RefusedPortZero,
+            Self::NetworkDenied => Metric::RefusedNetwork,
+            Self::ClientDenied => Metric::RefusedClient,
+            Self::TorrentDenied => Metric::RefusedTorrent,
             Self::PasskeyUnwanted | Self::PasskeyMissing | Self::PasskeyUnknown | Self::PasskeysTooMany => {
                 Metric::RefusedPasskey
             }
@@ -75,6 +88,13 @@ impl fmt::Display for Refusal {
             Self::PortZero => {
                 f.write_str("port 0 is none that a peer can listen on; state one from 1 to 65535")
             }
+            Self::NetworkDenied => {
+                f.write_str("this tracker takes no announces from your network; ask those who run it")
+            }
+            Self::ClientDenied => f.write_str(
+                "your client may not be used with this tracker; ask those who run it which ones may",
+            ),
+            Self::TorrentDenied => f.write_str("this torrent may not be announced to this tracker"),
             Self::PasskeyUnwanted => {
                 f.write_str("this tracker has no members; announce to /announce, without a passkey")
             }

@@ -32,7 +32,21 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 const NOT_KEYS: [&str; 3] = ["SKEP_CONFIG", "SKEP_PORT", "SKEP_SERVICE"];
 
 /// Keys whose value is a path. A relative one starts where the file is that says it, or in the working directory.
-const PATHS: [&str; 5] = ["state_dir", "tls.certificate", "tls.key", "tls.client_ca", "client.tracker_ca"];
+const PATHS: [&str; 13] = [
+    "state_dir",
+    "tls.certificate",
+    "tls.key",
+    "tls.client_ca",
+    "client.tracker_ca",
+    "access.torrents_allowed",
+    "access.torrents_denied",
+    "access.clients_allowed",
+    "access.clients_denied",
+    "access.peers_allowed",
+    "access.peers_denied",
+    "access.api_allowed",
+    "access.api_denied",
+];
 
 /// What one file, variable or flag says.
 pub(super) struct Layer {

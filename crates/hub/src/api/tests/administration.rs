@@ -93,3 +93,50 @@ async fn what_is_no_old_state_is_quoted() {
         assert!(detail.starts_with("this is no state file of the old tracker: "), "{body}: {detail}");
     }
 }
+
+#[tokio::test]
+async fn access_lists_hold_for_the_api_and_the_catalogue() {
+    let dir = tempfile::tempdir().unwrap();
+    let [networks, torrents] = ["networks", "torrents"].map(|name| dir.path().join(name));
+    std::fs::write(&networks, "192.0.2.0/24\n").unwrap();
+    std::fs::write(&torrents, "").unwrap();
+    let hub = Hub::with(|config| {
+        config.access.api_allowed = Some(networks.clone());
+        config.access.torrents_denied = Some(torrents.clone());
+    });
+    let elsewhere = hub.get("/health").from("203.0.113.1:9").send().await;
+    assert_eq!(elsewhere.problem(403), "this hub's pages and API are not for your network");
+    assert_eq!(hub.get("/health").send().await.status, 200);
+    let hash = hub.add(&torrent("x", 9)).await;
+    std::fs::write(&torrents, format!("{hash} # somebody's right\n")).unwrap();
+    hub.access.reload().unwrap();
+    let again = hub.post("/api/v1/torrents").header("content-type", "application/x-bittorrent").token();
+    let told = again.body(torrent("x", 9)).await.problem(403);
+    assert_eq!(told, "this torrent may not be added here; ask those who run this hub");
+}
+
+#[tokio::test]
+async fn the_process_is_asked_by_who_administers() {
+    let mut hub = Hub::new();
+    for path in ["/api/v1/reload", "/api/v1/save", "/api/v1/shutdown"] {
+        hub.post(path).send().await.problem(401);
+    }
+    assert!(hub.reloads.try_recv().is_err() && hub.saves.try_recv().is_err());
+    let mut reloads = std::mem::replace(&mut hub.reloads, tokio::sync::mpsc::channel(1).1);
+    let process = tokio::spawn(async move {
+        reloads.recv().await.unwrap().send(Ok(())).unwrap();
+        reloads.recv().await.unwrap().send(Err("the access lists stay as they were: x".into())).unwrap();
+    });
+    assert_eq!(hub.post("/api/v1/reload").token().send().await.status, 204);
+    let told = hub.post("/api/v1/reload").token().send().await.problem(422);
+    assert_eq!(told, "the access lists stay as they were: x");
+    process.await.unwrap();
+    let told = hub.post("/api/v1/reload").token().send().await.problem(503);
+    assert_eq!(told, "the hub is stopping, and saves its state anyway");
+    assert_eq!(hub.post("/api/v1/shutdown").token().send().await.status, 202);
+    assert!(hub.shutdowns.try_recv().is_ok());
+    let log = hub.get("/api/v1/audit").token().send().await.json();
+    let acts: Vec<&str> =
+        log["acts"].as_array().unwrap().iter().map(|act| act["act"].as_str().unwrap()).collect();
+    assert_eq!(acts, ["shutdown", "reload"], "what was refused is not recorded");
+}

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tower::ServiceExt;
 use wire::metainfo::{Builder, Content};
 
+use crate::access::Access;
 use crate::accounting::Accounting;
 use crate::api::{AdminToken, ApiState, DirectoryView, Hooks, Kept, router};
 use crate::catalogue::{Catalogue, Limits, now_unix};
@@ -31,6 +32,8 @@ pub(super) const HOST: &str = "hub.example:6969";
 pub(super) struct Hub {
     router: Router,
     pub(super) tracker: Arc<Tracker>,
+    pub(super) access: Access,
+    pub(super) reloads: mpsc::Receiver<oneshot::Sender<Result<(), String>>>,
     pub(super) saves: mpsc::Receiver<oneshot::Sender<Result<(), String>>>,
     pub(super) shutdowns: mpsc::Receiver<()>,
     pub(super) ready: watch::Sender<bool>,
@@ -79,6 +82,8 @@ impl Hub {
         };
         let (catalogue, _) = Catalogue::open_with(dir.path(), limits, now_unix).unwrap();
         let policy = Arc::new(Policy::new(config.mode, &config.members, 4_000));
+        let access = Access::open(&config.access, policy.clone()).unwrap();
+        let registrar = Arc::new(Registrar::new(&config.classic, policy.clone()));
         let members = Members::open(catalogue.durable().clone(), policy.clone(), now_unix).unwrap();
         let accounting = (config.mode == Mode::Members)
             .then(|| Accounting::open(dir.path(), &config.accounting, 4_000, now_unix).unwrap());
@@ -87,7 +92,8 @@ impl Hub {
         let (save, saves) = mpsc::channel(1);
         let (shutdown, shutdowns) = mpsc::channel(1);
         let (ready, is_ready) = watch::channel(true);
-        let hooks = Hooks { save, shutdown, ready: is_ready };
+        let (reload, reloads) = mpsc::channel(1);
+        let hooks = Hooks { save, reload, shutdown, ready: is_ready };
         let admin = AdminToken::load_or_create(dir.path(), config.admin_token.as_deref()).unwrap();
         let bound = Bound {
             http: config.listen.clone(),
@@ -96,10 +102,10 @@ impl Hub {
             ws: Vec::new(),
             classic: Vec::new(),
         };
-        let directory = DirectoryView::new(Arc::new(Registrar::new(&config.classic)), &bound.classic);
+        let directory = DirectoryView::new(registrar, &bound.classic);
         let kept = Kept { catalogue, members, accounting: accounting.clone(), admin };
         let state = ApiState::new(&config, tracker.clone(), kept, &bound, directory, hooks);
-        Self { router: router(state), tracker, saves, shutdowns, ready, _dir: dir }
+        Self { router: router(state), tracker, access, reloads, saves, shutdowns, ready, _dir: dir }
     }
 
     pub(super) fn call(&self, method: Method, target: &str) -> Call<'_> {

@@ -40,7 +40,7 @@ impl Datagrams {
         let mut datagram = vec![0; DATAGRAM_BYTES_MAX];
         let mut answer = Vec::new();
         loop {
-            let (len, from) = receive(&socket, &mut datagram).await;
+            let (len, from) = self.receive(Dialect::Beacon, &socket, &mut datagram).await;
             let source = from.ip().to_canonical();
             match beacon::decode(&datagram[..len]) {
                 Ok(request) => {
@@ -66,7 +66,7 @@ impl Datagrams {
         let mut datagram = vec![0; DATAGRAM_BYTES_MAX];
         let mut answer = Vec::new();
         loop {
-            let (len, from) = receive(&socket, &mut datagram).await;
+            let (len, from) = self.receive(Dialect::Chunklist, &socket, &mut datagram).await;
             let source = from.ip().to_canonical();
             match chunklist::decode(&datagram[..len]) {
                 Ok(chunklist::Request::Register { name, ip, port, size }) => {
@@ -112,17 +112,26 @@ impl Datagrams {
         let from: IpAddr = from.ip();
         tracing::debug!(%dialect, %from, %fault, "a datagram that is none");
     }
-}
 
-async fn receive(socket: &UdpSocket, datagram: &mut [u8]) -> (usize, SocketAddr) {
-    loop {
-        match socket.recv_from(datagram).await {
-            Ok(received) => return received,
-            // A client that was not there for its answer.
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {}
-            Err(error) => {
-                tracing::debug!(%error, "cannot receive datagrams");
-                sleep(RECEIVE_AGAIN).await;
+    /// The next datagram of somebody who may send any.
+    async fn receive(
+        &self,
+        dialect: Dialect,
+        socket: &UdpSocket,
+        datagram: &mut [u8],
+    ) -> (usize, SocketAddr) {
+        loop {
+            match socket.recv_from(datagram).await {
+                Ok((_, from)) if !self.registrar.admits(from.ip()) => {
+                    self.registrar.note(dialect, Count::Denied);
+                }
+                Ok(received) => return received,
+                // A client that was not there for its answer.
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {}
+                Err(error) => {
+                    tracing::debug!(%error, "cannot receive datagrams");
+                    sleep(RECEIVE_AGAIN).await;
+                }
             }
         }
     }

@@ -82,6 +82,9 @@ impl Streams {
                 Some(_) = connections.join_next() => continue,
             };
             match accepted {
+                Ok((_, from)) if !self.registrar.admits(from.ip()) => {
+                    self.registrar.note(speaks.dialect(), Count::Denied);
+                }
                 Ok((stream, from)) => match self.door.enter(from.ip()) {
                     Some(pass) => {
                         let streams = self.clone();
