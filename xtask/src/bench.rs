@@ -4,9 +4,9 @@
 //! one core with one worker, the load generator (`skep load`) on another. Rounds alternate between the servers, so that
 //! what the machine does beside hits all alike, and a floor runs among them: a server that does nothing but answer.
 
-mod accounts;
 mod classic;
 mod echo;
+mod example;
 mod figures;
 mod http;
 mod load;
@@ -31,6 +31,7 @@ pub(crate) const USAGE: &str = "\
   cargo xtask bench http [OPTIONS]          what an HTTP announce costs: Skep, opentracker, aquatic_http, a bare echo
   cargo xtask bench memory [OPTIONS]        what a peer costs in memory, over IPv4 and IPv6
   cargo xtask bench accounts [OPTIONS]      what members cost: announces, credit, a start with a million of them
+  cargo xtask bench reload [OPTIONS]        what announces notice of an access list of a million torrents read anew
   cargo xtask bench classic [OPTIONS]       what a question of the classic dialects takes: Skep, Python
   cargo xtask bench transfer [OPTIONS]      what moving a file costs: Skep, libtorrent, aria2, a bare TCP connection
       --rounds N      alternating rounds [5]
@@ -45,7 +46,9 @@ pub(crate) fn main(root: &Path, arguments: &[&str]) -> ExitCode {
     let result = match arguments {
         ["tracker", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| tracker::run(&options)),
         ["http", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| http::run(&options)),
-        ["accounts", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| accounts::run(&options)),
+        [name @ ("accounts" | "reload"), rest @ ..] => {
+            Options::read(root, rest, &[]).and_then(|options| example::run(name, &options))
+        }
         ["classic", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| classic::run(&options)),
         ["memory", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| memory::run(&options)),
         ["transfer", rest @ ..] => {

@@ -3,7 +3,8 @@
 //! A list is read whole, and anew when its file has changed; announces go on meanwhile by what held before. A list with a
 //! mistake changes nothing.
 
-use std::fs;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,8 +15,17 @@ use crate::policy::Policy;
 use crate::policy::lists::{Builder, List, Lists};
 use crate::watched::Watched;
 
-/// Bytes of a list. A torrent takes 41.
+/// Bytes of a list.
 const FILE_BYTES_MAX: u64 = 512 << 20;
+
+/// Bytes of a line, its remark included.
+const LINE_BYTES_MAX: u64 = 4 << 10;
+
+/// Bytes of a torrent's line.
+const TORRENT_LINE_BYTES: u64 = 41;
+
+/// Bytes read at a time.
+const READ_BYTES: usize = 64 << 10;
 
 /// What a remark begins with.
 const REMARK: char = '#';
@@ -87,39 +97,50 @@ impl Access {
     fn read(&self) -> Result<(Lists, usize), AccessError> {
         let (mut builder, mut entries) = (Builder::default(), 0);
         for (list, path) in &self.files {
-            builder.begin(*list);
-            let text =
-                text(path).map_err(|wrong| AccessError { place: path.display().to_string(), wrong })?;
-            for (at, line) in text.lines().enumerate() {
-                let said = line.split_once(REMARK).map_or(line, |(said, _)| said).trim();
-                if said.is_empty() {
-                    continue;
+            let wrong = |wrong: String| AccessError { place: path.display().to_string(), wrong };
+            let (mut file, bytes) = open(path).map_err(wrong)?;
+            builder.begin(*list, usize::try_from(bytes / TORRENT_LINE_BYTES).unwrap_or(0));
+            let mut line = String::new();
+            for at in 1_usize.. {
+                let wrong_here =
+                    |wrong: String| AccessError { place: format!("{}: line {at}", path.display()), wrong };
+                line.clear();
+                let read = file.by_ref().take(LINE_BYTES_MAX).read_line(&mut line);
+                if read.map_err(|error| wrong_here(error.to_string()))? == 0 {
+                    break;
                 }
-                let entry = list.read(said).map_err(|error| AccessError {
-                    place: format!("{}: line {}", path.display(), at + 1),
-                    wrong: error.to_string(),
-                })?;
-                builder.add(*list, entry);
-                entries += 1;
+                if line.len() as u64 == LINE_BYTES_MAX {
+                    return Err(wrong_here(format!("a line has less than {LINE_BYTES_MAX} bytes")));
+                }
+                let said = line.split_once(REMARK).map_or(&*line, |(said, _)| said).trim();
+                if !said.is_empty() {
+                    builder.add(*list, list.read(said).map_err(|error| wrong_here(error.to_string()))?);
+                    entries += 1;
+                }
             }
         }
         Ok((builder.build(), entries))
     }
 }
 
-fn text(path: &Path) -> Result<String, String> {
-    let about = fs::metadata(path).map_err(|error| error.to_string())?;
+/// A list, and how many bytes it has.
+fn open(path: &Path) -> Result<(BufReader<File>, u64), String> {
+    let about = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    // Anything else may have no end, or wait for one.
     if !about.is_file() {
         return Err("a file is expected".to_owned());
     }
     if about.len() > FILE_BYTES_MAX {
         return Err(format!("it has {} bytes, and {FILE_BYTES_MAX} are read at most", about.len()));
     }
-    fs::read_to_string(path).map_err(|error| error.to_string())
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    Ok((BufReader::with_capacity(READ_BYTES, file), about.len()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use swarm::InfoHash;
 
     use super::*;
@@ -159,6 +180,21 @@ mod tests {
         let folder = Folder::new(&format!("# not here\n\n  {one} # nor there\r\n"));
         let (_access, policy) = folder.open().unwrap();
         assert_eq!(admitted(&policy), [false, true]);
+    }
+
+    #[test]
+    fn what_is_no_text_is_told_with_its_line() {
+        let folder = Folder::new(&"x".repeat(10_000));
+        assert!(
+            folder
+                .open()
+                .err()
+                .unwrap()
+                .to_string()
+                .ends_with("denied: line 1: a line has less than 4096 bytes")
+        );
+        fs::write(folder.dir.path().join("denied"), b"# fine\n\xff\n").unwrap();
+        assert!(folder.open().err().unwrap().to_string().contains("denied: line 2: "));
     }
 
     #[test]

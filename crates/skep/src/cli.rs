@@ -19,7 +19,8 @@ use wire::Fingerprint;
 pub(crate) use classic::{Classic, ClassicAction, ClassicFetch, ClassicRegister, ClassicTracker, DialectArg};
 pub(crate) use load::Load;
 pub(crate) use members::{
-    AdminHub, Audit, Invite, InviteAction, Listing, RoleArg, ScopeArg, Token, TokenAction, User, UserAction,
+    AdminHub, Audit, Hub, HubAction, Invite, InviteAction, Listing, RoleArg, ScopeArg, Token, TokenAction,
+    User, UserAction,
 };
 pub(crate) use peer::{Get, Peer, PeerArgs, Share, Up};
 pub(crate) use torrent::{Make, MakeContent, Show};
@@ -83,6 +84,7 @@ pub(crate) enum Command {
     Invite(Box<Invite>),
     Token(Box<Token>),
     Audit(Audit),
+    Hub(Hub),
     Config(Config),
     Import(Import),
     Export(Export),

@@ -49,6 +49,7 @@ pub(crate) async fn run(command: Command, env: &mut Env) -> Outcome {
         Command::Invite(args) => members::invite(&args, env).await,
         Command::Token(args) => members::token(&args, env).await,
         Command::Audit(args) => members::audit(&args, env).await,
+        Command::Hub(args) => members::hub(&args, env).await,
         Command::Config(args) => config::run(&args.command, env),
         Command::Import(args) => import::run(&args, env).await,
         Command::Export(args) => export::run(&args, env).await,

@@ -7,7 +7,9 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 
-use lab::hub::{Hub, Setup};
+use lab::hub::{ADMIN_TOKEN, Hub, Setup};
+use lab::lan::Host;
+use lab::machine::Machine;
 use lab::program::Signal;
 use lab::wait::{self, SOON};
 use tempfile::TempDir;
@@ -157,6 +159,28 @@ fn access_lists_change_while_announces_come_in_and_none_is_lost() {
     });
     assert!(is_taken(2));
     hub.stop();
+}
+
+#[test]
+fn a_running_hub_is_asked_from_the_command_line() {
+    let [state, folder] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let denied = folder.path().join("denied");
+    fs::write(&denied, "").unwrap();
+    let hub = setup().config(&format!("[access]\npeers_denied = {denied:?}\n")).start(state.path());
+    let machine = Machine::new(env!("CARGO_BIN_EXE_skep"), &Host::loopback());
+    let address = hub.http().to_string();
+    let ask =
+        |what: &str, token: &str| machine.run(&["hub", what, "-t", &address, "--admin-token", token], SOON);
+    let told = ask("reload", ADMIN_TOKEN);
+    told.went_well();
+    assert!(told.stderr.contains("read anew"), "{}", told.stderr);
+    fs::write(&denied, "192.0.2.0/33\n").unwrap();
+    ask("reload", ADMIN_TOKEN).failed_with(&["line 1: `192.0.2.0/33` is not an address or a network"]);
+    ask("save", ADMIN_TOKEN).went_well();
+    assert!(state.path().join("swarms.snapshot").exists());
+    ask("stop", "wrong").failed_with(&["this is not the hub's admin token"]);
+    ask("stop", ADMIN_TOKEN).went_well();
+    assert_eq!(hub.ended(), Some(0));
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub(super) async fn shutdown(
     acting: Acting,
 ) -> Result<StatusCode, Problem> {
     begin_shutdown(&state, &acting.require(Scope::Admin)?).await;
-    Ok(StatusCode::ACCEPTED)
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Saves the swarms and the counts.

@@ -68,7 +68,7 @@ mod tests {
         let published = Published::default();
         let mut current = published.current();
         let mut none = Builder::default();
-        none.begin(List::TorrentsAllowed);
+        none.begin(List::TorrentsAllowed, 0);
         published.publish(none.build());
         let torrent = InfoHash([1; 20]);
         assert!(current.lists().admit_torrent(&torrent));

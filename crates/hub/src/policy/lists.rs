@@ -52,17 +52,20 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// That there is such a list, be it empty.
-    pub fn begin(&mut self, list: List) {
+    /// That there is such a list, be it empty; it may have so many entries, if they are torrents.
+    pub fn begin(&mut self, list: List, torrents: usize) {
         match list {
-            List::TorrentsAllowed => drop(self.torrents.allowed.get_or_insert_default()),
+            List::TorrentsAllowed | List::TorrentsDenied => {
+                // At once, as to grow is to fill one table after another.
+                self.torrents.side(list.allows()).reserve(torrents);
+            }
             List::ClientsAllowed => {
                 self.peer_ids.allowed.get_or_insert_default();
                 self.agents.allowed.get_or_insert_default();
             }
             List::PeersAllowed => drop(self.peers.allowed.get_or_insert_default()),
             List::ApiAllowed => drop(self.api.allowed.get_or_insert_default()),
-            List::TorrentsDenied | List::ClientsDenied | List::PeersDenied | List::ApiDenied => {}
+            List::ClientsDenied | List::PeersDenied | List::ApiDenied => {}
         }
     }
 
@@ -149,7 +152,7 @@ mod tests {
     fn lists(entries: &[(List, &str)]) -> Lists {
         let mut builder = Builder::default();
         for (list, text) in entries {
-            builder.begin(*list);
+            builder.begin(*list, 0);
             if !text.is_empty() {
                 builder.add(*list, list.read(text).unwrap());
             }

@@ -214,7 +214,7 @@ fn access_lists_hold_from_the_next_look_at_the_clock() {
         (List::TorrentsDenied, &hash, Refusal::TorrentDenied),
     ] {
         let mut builder = Builder::default();
-        builder.begin(list);
+        builder.begin(list, 0);
         builder.add(list, list.read(entry).unwrap());
         desk.tracker.policy.publish(builder.build());
         assert!(desk.tell("192.0.2.1", &announce(1)).is_ok(), "nothing is looked at between two batches");

@@ -304,3 +304,24 @@ pub(crate) struct Audit {
     #[command(flatten)]
     pub(crate) listing: Listing,
 }
+
+/// Ask a running hub to read its files anew, to save what it knows, or to stop
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  skep hub reload                     after a change to an access list, to be told of mistakes
+  skep hub stop -t hub.example:6969")]
+pub(crate) struct Hub {
+    #[command(subcommand)]
+    pub(crate) action: HubAction,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum HubAction {
+    /// Have it read its certificate and its access lists anew
+    Reload(AdminHub),
+    /// Have it write the swarms and all counts to disk
+    Save(AdminHub),
+    /// Have it stop, as Ctrl-C does
+    Stop(AdminHub),
+}

@@ -1,4 +1,4 @@
-//! Administering a hub: its members, invitations and tokens, and what was done.
+//! Administering a hub: its members, invitations and tokens, what was done, and the process itself.
 
 mod table;
 
@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::cli::{
-    AdminHub, Audit, Invite, InviteAction, Listing, RoleArg, ScopeArg, Token, TokenAction, User, UserAction,
+    AdminHub, Audit, Hub, HubAction, Invite, InviteAction, Listing, RoleArg, ScopeArg, Token, TokenAction,
+    User, UserAction,
 };
 use crate::client::{Auth, Client, TIMEOUT_DEFAULT};
 use crate::env::Env;
@@ -158,6 +159,18 @@ pub(super) async fn token(args: &Token, env: &mut Env) -> Outcome {
 /// `skep audit`
 pub(super) async fn audit(args: &Audit, env: &mut Env) -> Outcome {
     list::<Act>(&args.listing, "audit", "acts", &["WHEN (UTC)", "WHO", "FROM", "ACT", "ON"], env).await
+}
+
+/// `skep hub …`
+pub(super) async fn hub(args: &Hub, env: &mut Env) -> Outcome {
+    let (at, path, done) = match &args.action {
+        HubAction::Reload(at) => (at, "reload", "the certificate and the access lists are read anew"),
+        HubAction::Save(at) => (at, "save", "the swarms and all counts are on disk"),
+        HubAction::Stop(at) => (at, "shutdown", "the hub is stopping"),
+    };
+    ask(at, Method::POST, path, None, env).await?;
+    env.note(done);
+    Ok(())
 }
 
 /// A row of a table.

@@ -133,7 +133,7 @@ async fn the_process_is_asked_by_who_administers() {
     process.await.unwrap();
     let told = hub.post("/api/v1/reload").token().send().await.problem(503);
     assert_eq!(told, "the hub is stopping, and saves its state anyway");
-    assert_eq!(hub.post("/api/v1/shutdown").token().send().await.status, 202);
+    assert_eq!(hub.post("/api/v1/shutdown").token().send().await.status, 204);
     assert!(hub.shutdowns.try_recv().is_ok());
     let log = hub.get("/api/v1/audit").token().send().await.json();
     let acts: Vec<&str> =
