@@ -53,6 +53,8 @@ section! {
         pub members: MembersConfig = MembersConfig::default(),
         /// Lists of who and what may take part.
         pub access: AccessConfig = AccessConfig::default(),
+        /// How often one address or network may ask.
+        pub limits: LimitsConfig = LimitsConfig::default(),
         /// What members are credited.
         pub accounting: AccountingConfig = AccountingConfig::default(),
         /// What peers are told, and what is kept of them.
@@ -111,6 +113,25 @@ section! {
         pub api_allowed: Option<PathBuf> = None,
         /// File of addresses and networks that the API and the page are not for. Default: none.
         pub api_denied: Option<PathBuf> = None,
+    }
+}
+
+section! {
+    /// `[limits]`: how often one address or network may ask, over UDP and HTTP. A minute's worth may come at once. An address
+    /// is an IPv6 /64 network, too; a network is an IPv4 /24 or an IPv6 /48.
+    pub struct LimitsConfig {
+        /// Announces of an address in a minute. Many people may share one. Default: any number.
+        pub announces_per_minute: Option<u32> = None,
+        /// Announces of a network in a minute. Default: any number.
+        pub announces_per_minute_network: Option<u32> = None,
+        /// Scrapes of an address in a minute. Default: any number.
+        pub scrapes_per_minute: Option<u32> = None,
+        /// Scrapes of a network in a minute. Default: any number.
+        pub scrapes_per_minute_network: Option<u32> = None,
+        /// Connection ids that an address may ask for in a minute (UDP); beyond it gets no answer. Default: any number.
+        pub connects_per_minute: Option<u32> = None,
+        /// Connection ids that a network may ask for in a minute (UDP). Default: any number.
+        pub connects_per_minute_network: Option<u32> = None,
     }
 }
 
@@ -320,6 +341,7 @@ impl Config {
     pub const SECTIONS: &'static [(&'static str, &'static [Key])] = &[
         ("members", MembersConfig::KEYS),
         ("access", AccessConfig::KEYS),
+        ("limits", LimitsConfig::KEYS),
         ("accounting", AccountingConfig::KEYS),
         ("tracker", TrackerConfig::KEYS),
         ("http", HttpConfig::KEYS),

@@ -246,7 +246,8 @@ impl Opened {
         };
         let (catalogue, completed, checking) =
             Catalogue::open_unchecked(state_dir, limits, now_unix).map_err(StartError::new)?;
-        let policy = Arc::new(Policy::new(config.mode, &config.members, config.tracker.peer_ttl_secs()));
+        let policy = Policy::new(config.mode, &config.members, config.tracker.peer_ttl_secs());
+        let policy = Arc::new(policy.limited(&config.limits));
         let access = Access::open(&config.access, policy.clone()).map_err(StartError::new)?;
         let members = Members::open(catalogue.durable().clone(), policy.clone(), now_unix);
         let (members, checking) = match members {

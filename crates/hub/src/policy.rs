@@ -7,6 +7,7 @@ pub mod attendance;
 mod current;
 mod gate;
 pub mod lists;
+pub mod rates;
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -19,7 +20,8 @@ pub use gate::{Gate, Known};
 use self::attendance::{Attendance, Limits};
 use self::current::Published;
 use self::lists::Lists;
-use crate::config::{MembersConfig, Mode};
+use self::rates::Rates;
+use crate::config::{LimitsConfig, MembersConfig, Mode};
 use crate::store::roll::SecretHash;
 use crate::throttle::Throttle;
 use crate::tracker::Refusal;
@@ -30,6 +32,7 @@ pub struct Policy {
     gate: Gate,
     attendance: Attendance,
     lists: Published,
+    rates: Rates,
     /// Wrong passkeys of an address.
     wrong_passkeys: Throttle,
 }
@@ -48,8 +51,21 @@ impl Policy {
             gate: Gate::default(),
             attendance: Attendance::new(limits, ttl_secs),
             lists: Published::default(),
+            rates: Rates::new(&LimitsConfig::default()),
             wrong_passkeys: Throttle::new(config.wrong_passkeys_per_minute),
         }
+    }
+
+    /// The same, where nobody may ask more often than `config` says.
+    #[must_use]
+    pub fn limited(self, config: &LimitsConfig) -> Self {
+        Self { rates: Rates::new(config), ..self }
+    }
+
+    /// How often everybody may ask.
+    #[must_use]
+    pub fn rates(&self) -> &Rates {
+        &self.rates
     }
 
     /// Where members are at the moment.

@@ -21,6 +21,7 @@ use swarm::{Announce, Counts, Detail, Event, Families, InfoHash, Registry, Reply
 
 use crate::catalogue::now_unix;
 use crate::config::{MembersConfig, Mode, TrackerConfig};
+use crate::policy::rates::{Kind, Moment};
 use crate::policy::{Current, Policy};
 use crate::store::ledger::Report;
 use addresses::Addresses;
@@ -60,6 +61,8 @@ pub struct Worker {
     /// The access lists, as of the last look at the clock.
     access: Current,
     now: Seconds,
+    /// The same moment, as finely as rates are counted.
+    moment: Moment,
     /// The same moment in Unix seconds.
     now_unix: i64,
 }
@@ -121,6 +124,7 @@ impl Tracker {
             rng: SmallRng::from_rng(&mut rand::rng()),
             access: self.policy.current(),
             now: self.now(),
+            moment: self.moment(),
             now_unix: now_unix(),
         }
     }
@@ -149,12 +153,25 @@ impl Tracker {
     ///
     /// [`Refusal`], in words for the person at the client.
     pub fn admit_scrape(&self, passkey: Option<&[u8]>, ip: IpAddr, worker: &Worker) -> Result<(), Refusal> {
-        let admitted = match worker.access.lists().admit_peer(ip) {
-            true => self.policy.admit(passkey, ip, worker.now_unix).map(drop),
-            false => Err(Refusal::NetworkDenied),
+        let admitted = if !worker.access.lists().admit_peer(ip) {
+            Err(Refusal::NetworkDenied)
+        } else if !self.policy.rates().take(Kind::Scrape, ip, worker.moment) {
+            Err(Refusal::TooOften)
+        } else {
+            self.policy.admit(passkey, ip, worker.now_unix).map(drop)
         };
         if let Err(refusal) = &admitted {
             worker.counters.add(refusal.metric(), 1);
+        }
+        admitted
+    }
+
+    /// Whether somebody may have a connection id (BEP 15): not if too many were asked for from there.
+    #[must_use]
+    pub fn admit_connect(&self, ip: IpAddr, worker: &Worker) -> bool {
+        let admitted = self.policy.rates().take(Kind::Connect, ip, worker.moment);
+        if !admitted {
+            worker.counters.add(Refusal::TooOften.metric(), 1);
         }
         admitted
     }
@@ -172,6 +189,11 @@ impl Tracker {
         Seconds::try_from(self.started.elapsed().as_secs()).unwrap_or(Seconds::MAX)
     }
 
+    fn moment(&self) -> Moment {
+        // Millions of years pass before this is not exact.
+        Moment::from_millis(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
     fn admit(
         &self,
         asker: &Asker<'_>,
@@ -181,6 +203,9 @@ impl Tracker {
         let lists = worker.access.lists();
         if !lists.admit_peer(asker.ip) {
             return Err(Refusal::NetworkDenied);
+        }
+        if !self.policy.rates().take(Kind::Announce, asker.ip, worker.moment) {
+            return Err(Refusal::TooOften);
         }
         if !lists.admit_client(&ask.peer_id.0, asker.user_agent) {
             return Err(Refusal::ClientDenied);
@@ -251,6 +276,7 @@ impl Worker {
     /// counts in seconds.
     pub fn tick(&mut self, tracker: &Tracker) {
         self.now = tracker.now();
+        self.moment = tracker.moment();
         self.now_unix = now_unix();
         tracker.policy.refresh(&mut self.access);
     }

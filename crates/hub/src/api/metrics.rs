@@ -96,6 +96,7 @@ const fn described(metric: Metric) -> (&'static str, &'static str, &'static str)
         Metric::Completed => ("skep_completed_total", "", "Downloads completed."),
         Metric::RefusedPortZero => ("skep_refused_total", "reason=\"port_zero\"", REFUSED),
         Metric::RefusedNetwork => ("skep_refused_total", "reason=\"network\"", REFUSED),
+        Metric::RefusedRate => ("skep_refused_total", "reason=\"rate\"", REFUSED),
         Metric::RefusedClient => ("skep_refused_total", "reason=\"client\"", REFUSED),
         Metric::RefusedTorrent => ("skep_refused_total", "reason=\"torrent\"", REFUSED),
         Metric::RefusedPasskey => ("skep_refused_total", "reason=\"passkey\"", REFUSED),

@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    AccountingConfig, CatalogueConfig, ClassicConfig, Config, HttpConfig, LogConfig, MembersConfig, Mode,
-    Publish, SnapshotConfig, TlsConfig, TrackerConfig, UdpConfig, format_size,
+    AccountingConfig, CatalogueConfig, ClassicConfig, Config, HttpConfig, LimitsConfig, LogConfig,
+    MembersConfig, Mode, Publish, SnapshotConfig, TlsConfig, TrackerConfig, UdpConfig, format_size,
 };
 
 /// The longest span a key in seconds may name: a day, beyond which a client would seem to have forgotten the hub.
@@ -22,6 +22,8 @@ const MEMORY_MIN: usize = 1 << 20;
 const HEAD_BYTES_MIN: usize = 1 << 10;
 /// What a member may be held to at most: no more is kept of one.
 const SEATS_MAX: u32 = 10_000;
+/// A thousand a second, beyond which single ones are not told apart.
+const RATE_MAX: u32 = 60_000;
 /// A line of 8 kbit/s.
 const LINE_RATE_MIN: usize = 1 << 10;
 /// Beyond this a head is no longer a head, and each connection may hold one.
@@ -73,6 +75,7 @@ impl Config {
         let mut faults = Faults(Vec::new());
         self.check_top(&mut faults);
         self.members.check(&mut faults);
+        self.limits.check(&mut faults);
         self.accounting.check(&mut faults);
         self.tracker.check(&mut faults);
         self.http.check(&mut faults);
@@ -124,6 +127,23 @@ impl MembersConfig {
         ] {
             if let Some(max) = max {
                 faults.range(key, max, 1, SEATS_MAX);
+            }
+        }
+    }
+}
+
+impl LimitsConfig {
+    fn check(&self, faults: &mut Faults) {
+        for (key, per_minute) in [
+            ("limits.announces_per_minute", self.announces_per_minute),
+            ("limits.announces_per_minute_network", self.announces_per_minute_network),
+            ("limits.scrapes_per_minute", self.scrapes_per_minute),
+            ("limits.scrapes_per_minute_network", self.scrapes_per_minute_network),
+            ("limits.connects_per_minute", self.connects_per_minute),
+            ("limits.connects_per_minute_network", self.connects_per_minute_network),
+        ] {
+            if let Some(per_minute) = per_minute {
+                faults.range(key, per_minute, 1, RATE_MAX);
             }
         }
     }

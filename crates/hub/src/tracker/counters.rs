@@ -21,6 +21,8 @@ pub enum Metric {
     RefusedPortZero,
     /// Announces and scrapes refused for the network they came from.
     RefusedNetwork,
+    /// Announces, scrapes and connect requests refused because too many came from there.
+    RefusedRate,
     /// Announces refused for their client.
     RefusedClient,
     /// Announces refused because an access list has their torrent, or lacks it.
@@ -43,7 +45,7 @@ pub enum Metric {
 
 impl Metric {
     /// All, in order.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::AnnouncesUdp4,
         Self::AnnouncesUdp6,
         Self::AnnouncesHttp,
@@ -53,6 +55,7 @@ impl Metric {
         Self::Completed,
         Self::RefusedPortZero,
         Self::RefusedNetwork,
+        Self::RefusedRate,
         Self::RefusedClient,
         Self::RefusedTorrent,
         Self::RefusedPasskey,

@@ -8,8 +8,8 @@ use crate::policy::attendance::Beyond;
 /// Minutes after which a client may try again when the hub is out of memory.
 const FULL_RETRY_MINUTES: u32 = 30;
 
-/// Minutes after which a client may try again that has shown too many wrong passkeys.
-const PASSKEY_RETRY_MINUTES: u32 = 1;
+/// Minutes after which a client may try again that has asked too often, or shown too many wrong passkeys.
+const RATE_RETRY_MINUTES: u32 = 1;
 
 /// Minutes after which what somebody can put right, here or there, may be right.
 const MEMBER_RETRY_MINUTES: u32 = 60;
@@ -21,6 +21,8 @@ pub enum Refusal {
     PortZero,
     /// Nobody may announce from that network.
     NetworkDenied,
+    /// Too many requests came from that address or network.
+    TooOften,
     /// Such a client may not be used.
     ClientDenied,
     /// The torrent may not be announced.
@@ -52,7 +54,7 @@ impl Refusal {
         match self {
             Self::PortZero => None,
             Self::PasskeyUnwanted | Self::PasskeyMissing | Self::PasskeyUnknown => Some(RetryIn::Never),
-            Self::PasskeysTooMany => Some(RetryIn::Minutes(PASSKEY_RETRY_MINUTES)),
+            Self::PasskeysTooMany | Self::TooOften => Some(RetryIn::Minutes(RATE_RETRY_MINUTES)),
             Self::NetworkDenied
             | Self::ClientDenied
             | Self::TorrentDenied
@@ -70,6 +72,7 @@ impl Refusal {
         match self {
             Self::PortZero => Metric::RefusedPortZero,
             Self::NetworkDenied => Metric::RefusedNetwork,
+            Self::TooOften => Metric::RefusedRate,
             Self::ClientDenied => Metric::RefusedClient,
             Self::TorrentDenied => Metric::RefusedTorrent,
             Self::PasskeyUnwanted | Self::PasskeyMissing | Self::PasskeyUnknown | Self::PasskeysTooMany => {
@@ -90,6 +93,9 @@ impl fmt::Display for Refusal {
             }
             Self::NetworkDenied => {
                 f.write_str("this tracker takes no announces from your network; ask those who run it")
+            }
+            Self::TooOften => {
+                f.write_str("too many requests come from your address or network; wait a minute")
             }
             Self::ClientDenied => f.write_str(
                 "your client may not be used with this tracker; ask those who run it which ones may",

@@ -227,3 +227,24 @@ fn access_lists_hold_from_the_next_look_at_the_clock() {
         desk.worker.tick(&desk.tracker);
     }
 }
+
+#[test]
+fn whoever_asks_too_often_is_told_to_wait_and_others_are_not() {
+    let limits = crate::config::LimitsConfig {
+        announces_per_minute: Some(2),
+        scrapes_per_minute: Some(1),
+        ..Default::default()
+    };
+    let policy = Policy::new(Mode::Open, &MembersConfig::default(), 4_000).limited(&limits);
+    let heard = Heard::default();
+    let tracker = Tracker::guarded(&TrackerConfig::default(), Arc::new(policy), Box::new(heard.clone()));
+    let mut desk = Desk { worker: tracker.worker(), tracker, heard };
+    let told: Vec<_> = (0..3).map(|_| desk.tell("192.0.2.1", &announce(1)).err()).collect();
+    assert_eq!(told, [None, None, Some(Refusal::TooOften)]);
+    assert!(desk.tell("192.0.2.2", &announce(1)).is_ok());
+    let ip = "192.0.2.1".parse().unwrap();
+    let scraped = [(); 2].map(|()| desk.tracker.admit_scrape(None, ip, &desk.worker).err());
+    assert_eq!(scraped, [None, Some(Refusal::TooOften)]);
+    assert!(desk.tracker.admit_connect(ip, &desk.worker), "connection ids are not limited");
+    assert_eq!(desk.tracker.count(Metric::RefusedRate), 2);
+}

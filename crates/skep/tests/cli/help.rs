@@ -24,6 +24,7 @@ const COMMANDS: &[&[&str]] = &[
     &["token"],
     &["token", "create"],
     &["audit"],
+    &["hub"],
     &["config"],
     &["config", "show"],
     &["config", "check"],

@@ -40,8 +40,11 @@ impl Service {
     pub(super) fn answer(&mut self, datagram: &[u8], from: IpAddr, out: &mut Vec<u8>) {
         match udp::decode(datagram) {
             Ok(Packet { reply_to, request: Request::Connect }) => {
-                self.worker.counters.add(Metric::Connects, 1);
-                udp::encode_connect(reply_to, self.connections.give(from, self.worker.now()), out);
+                // Whoever asks for too many may be somebody whose address others write: no answer is the best.
+                if self.tracker.admit_connect(from, &self.worker) {
+                    self.worker.counters.add(Metric::Connects, 1);
+                    udp::encode_connect(reply_to, self.connections.give(from, self.worker.now()), out);
+                }
             }
             Ok(Packet { reply_to, request: Request::Announce { connection, announce } }) => {
                 if self.known(connection, from) {
