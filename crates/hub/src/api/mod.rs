@@ -244,6 +244,11 @@ impl ApiState {
         self.members.policy().mode()
     }
 
+    /// Why credit cannot be written at the moment, if that is so.
+    pub(crate) fn credit_fails(&self) -> Option<String> {
+        self.accounting.as_ref().and_then(|accounting| accounting.status().failing)
+    }
+
     pub(crate) fn tracker(&self) -> &Tracker {
         &self.tracker
     }

@@ -29,6 +29,7 @@ pub(super) async fn page(
         title,
         Some(Place::Catalogue),
         html! {
+            @if state.credit_fails().is_some() { (credit_waits()) }
             @if words.is_none() && cursor.is_none() { (welcome(&state, &site)) }
             section aria-labelledby="catalogue" {
                 div .bar {
@@ -49,6 +50,16 @@ pub(super) async fn page(
             }
         },
     ))
+}
+
+/// What members are to know when their credit cannot be written. The reason is for those who run the hub.
+fn credit_waits() -> Markup {
+    html! {
+        p .notice role="status" {
+            "What you share is not being credited at the moment, as the hub cannot write it down. Go on: what your client reports "
+            "is counted from its totals, once that is mended."
+        }
+    }
 }
 
 fn welcome(state: &ApiState, site: &Site) -> Markup {

@@ -37,7 +37,8 @@ pub(super) struct Hub {
     pub(super) saves: mpsc::Receiver<oneshot::Sender<Result<(), String>>>,
     pub(super) shutdowns: mpsc::Receiver<()>,
     pub(super) ready: watch::Sender<bool>,
-    _dir: TempDir,
+    /// Its state directory.
+    pub(super) dir: TempDir,
 }
 
 /// An answer, read whole.
@@ -105,7 +106,7 @@ impl Hub {
         let directory = DirectoryView::new(registrar, &bound.classic);
         let kept = Kept { catalogue, members, accounting: accounting.clone(), admin };
         let state = ApiState::new(&config, tracker.clone(), kept, &bound, directory, hooks);
-        Self { router: router(state), tracker, access, reloads, saves, shutdowns, ready, _dir: dir }
+        Self { router: router(state), tracker, access, reloads, saves, shutdowns, ready, dir }
     }
 
     pub(super) fn call(&self, method: Method, target: &str) -> Call<'_> {

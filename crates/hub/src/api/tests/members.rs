@@ -369,3 +369,21 @@ async fn polled<F: Future>(future: F, times: usize) -> Option<F::Output> {
     })
     .await
 }
+
+#[tokio::test]
+async fn that_credit_cannot_be_written_is_said_wherever_people_look() {
+    const NOTICE: &str = "What you share is not being credited at the moment";
+    let hub = private();
+    let passkey = hub.member(r#"{"name":"ann"}"#).await;
+    hub.post("/api/v1/torrents").token().json(FACTS).await;
+    let page = || hub.get("/").showing(&passkey).browser().send();
+    assert!(!page().await.text().contains(NOTICE));
+    let accounts = rusqlite::Connection::open(hub.dir.path().join("accounts.db")).unwrap();
+    accounts.execute_batch("DROP TABLE sessions").unwrap();
+    hub.announce_as(&passkey, HASH.parse().unwrap(), 7, 5, Event::Started);
+    // It waits for what was announced to be written, and so for its failing.
+    hub.get("/api/v1/account").showing(&passkey).send().await.problem(503);
+    assert!(page().await.text().contains(NOTICE));
+    let health = hub.get("/health").send().await.json();
+    assert_eq!((&health["status"], &health["accounting"]["ok"]), (&"degraded".into(), &false.into()));
+}
