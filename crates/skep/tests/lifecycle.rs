@@ -4,9 +4,10 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 
+use lab::http::Request;
 use lab::hub::{ADMIN_TOKEN, Hub, Setup};
 use lab::lan::Host;
 use lab::machine::Machine;
@@ -158,6 +159,49 @@ fn access_lists_change_while_announces_come_in_and_none_is_lost() {
         hub.program().output().contains("line 1: `nonsense` is not an info hash").then_some(())
     });
     assert!(is_taken(2));
+    hub.stop();
+}
+
+#[test]
+fn a_denied_network_is_let_in_nowhere_and_each_refusal_is_counted() {
+    let [state, folder] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let denied = folder.path().join("denied");
+    fs::write(&denied, "127.0.0.0/8\n").unwrap();
+    let config = format!(
+        "[access]\npeers_denied = {denied:?}\n[limits]\nconnects_per_minute = 1\n\
+         [classic.index]\nlisten = \"127.0.0.1:0\"\n[classic.beacon]\nlisten = \"127.0.0.1:0\"\n"
+    );
+    let hub = setup().config(&config).start(state.path());
+    let counted = |sample: &str| {
+        let asked = Request::new("GET", "/metrics").bearer(ADMIN_TOKEN);
+        wait::until(sample, SOON, || {
+            hub.send(&asked).text().lines().any(|line| line == sample).then_some(())
+        });
+    };
+    // Over TCP the connection ends without a word, whatever way the system has to say so.
+    let mut stream = TcpStream::connect(hub.classic("index")).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    let ended = stream.read(&mut [0; 16]).or_else(|error| {
+        if error.kind() == std::io::ErrorKind::ConnectionReset { Ok(0) } else { Err(error) }
+    });
+    assert_eq!(ended.unwrap(), 0);
+    counted("skep_classic_refused_total{dialect=\"index\",what=\"network\"} 1");
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(SOON)).unwrap();
+    let offer = br#"{"action":"REGISTER","filename":"x","port":7001}"#;
+    socket.send_to(offer, hub.classic("beacon")).unwrap();
+    counted("skep_classic_refused_total{dialect=\"beacon\",what=\"network\"} 1");
+    assert_eq!(hub.get("/api/v1/directory").json()["names"], serde_json::json!([]));
+    let target = "/announce?info_hash=aaaaaaaaaaaaaaaaaaaa&peer_id=-TT0001-abcdefghijkl&port=1001&left=5";
+    assert!(hub.get(target).text().contains("takes no announces from your network"));
+    counted("skep_refused_total{reason=\"network\"} 1");
+    // BEP 15: the first connect request is answered, the second is one too many.
+    let connect = [&0x0417_2710_1980_u64.to_be_bytes()[..], &[0; 4], &[0, 0, 0, 9]].concat();
+    socket.send_to(&connect, hub.udp()).unwrap();
+    let mut answer = [0; 64];
+    assert_eq!(socket.recv(&mut answer).unwrap(), 16);
+    socket.send_to(&connect, hub.udp()).unwrap();
+    counted("skep_refused_total{reason=\"rate\"} 1");
     hub.stop();
 }
 

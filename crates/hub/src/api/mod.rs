@@ -244,9 +244,9 @@ impl ApiState {
         self.members.policy().mode()
     }
 
-    /// Why credit cannot be written at the moment, if that is so.
-    pub(crate) fn credit_fails(&self) -> Option<String> {
-        self.accounting.as_ref().and_then(|accounting| accounting.status().failing)
+    /// Whether credit cannot be written at the moment.
+    pub(crate) fn credit_fails(&self) -> bool {
+        self.accounting.as_ref().is_some_and(|accounting| accounting.status().failing.is_some())
     }
 
     pub(crate) fn tracker(&self) -> &Tracker {

@@ -8,12 +8,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use super::sources::Sources;
 use crate::catalogue::now_unix;
 use crate::config::Config;
 use crate::store::snapshot;
 use crate::tracker::Tracker;
-
-use super::sources::Sources;
 
 /// What came of what was asked for, in words if it failed.
 type Outcome = Result<(), String>;

@@ -29,7 +29,7 @@ pub(super) async fn page(
         title,
         Some(Place::Catalogue),
         html! {
-            @if state.credit_fails().is_some() { (credit_waits()) }
+            @if state.credit_fails() { (credit_waits()) }
             @if words.is_none() && cursor.is_none() { (welcome(&state, &site)) }
             section aria-labelledby="catalogue" {
                 div .bar {
