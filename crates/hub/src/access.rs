@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use crate::config::AccessConfig;
 use crate::policy::Policy;
-use crate::policy::lists::{Builder, List, Lists};
+use crate::policy::lists::{Builder, Layer, List, Place};
 use crate::watched::Watched;
 
 /// Bytes of a list.
@@ -88,13 +88,13 @@ impl Access {
             return Ok(());
         }
         let _turn = self.turn.lock();
-        let (lists, entries) = self.read()?;
-        self.policy.publish(lists);
+        let (layer, entries) = self.read()?;
+        self.policy.publish(Place::Files, layer);
         tracing::info!(entries, "the access lists are read");
         Ok(())
     }
 
-    fn read(&self) -> Result<(Lists, usize), AccessError> {
+    fn read(&self) -> Result<(Layer, usize), AccessError> {
         let (mut builder, mut entries) = (Builder::default(), 0);
         for (list, path) in &self.files {
             let wrong = |wrong: String| AccessError { place: path.display().to_string(), wrong };

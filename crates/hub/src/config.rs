@@ -113,6 +113,8 @@ section! {
         pub api_allowed: Option<PathBuf> = None,
         /// File of addresses and networks that the API and the page are not for. Default: none.
         pub api_denied: Option<PathBuf> = None,
+        /// File of addresses and networks that nothing here is for. Default: none.
+        pub banned: Option<PathBuf> = None,
     }
 }
 
@@ -371,6 +373,7 @@ impl AccessConfig {
             List::PeersDenied => &self.peers_denied,
             List::ApiAllowed => &self.api_allowed,
             List::ApiDenied => &self.api_denied,
+            List::Banned => &self.banned,
         }
         .as_deref()
     }

@@ -32,6 +32,7 @@ use crate::listener::tls::Tls;
 use crate::listener::udp::{self, UdpListener};
 use crate::members::Members;
 use crate::policy::Policy;
+use crate::rules::Rules;
 use crate::store::ledger::Report;
 use crate::store::snapshot::{self, Loaded};
 use crate::tracker::{Events, Tracker};
@@ -94,7 +95,7 @@ impl Hub {
             let config = config.clone();
             tokio::task::spawn_blocking(move || Opened::open(&config)).await
         };
-        let Opened { lock, admin, catalogue, members, accounting, policy, access, tracker, tls } =
+        let Opened { lock, admin, catalogue, members, rules, accounting, policy, access, tracker, tls } =
             opened.map_err(|panic| StartError::new(format!("the hub did not start: {panic}")))??;
 
         let http = HttpListener::bind(&config)?;
@@ -112,10 +113,12 @@ impl Hub {
         let (ready, is_ready) = watch::channel(false);
         let (shutdown, shutdown_requests) = mpsc::channel(1);
         let sources = Sources { tls: tls.clone(), access };
-        let (housekeeping, save, reload) = Housekeeping::start(&config, tracker.clone(), sources);
+        let (housekeeping, save, reload) =
+            Housekeeping::start(&config, tracker.clone(), sources, rules.clone());
         let hooks = Hooks { save, reload: reload.clone(), shutdown, ready: is_ready };
         let directory = DirectoryView::new(registrar.clone(), &bound.classic);
-        let kept = Kept { catalogue: catalogue.clone(), members, accounting: accounting.clone(), admin };
+        let kept =
+            Kept { catalogue: catalogue.clone(), members, rules, accounting: accounting.clone(), admin };
         let state = ApiState::new(&config, tracker.clone(), kept, &bound, directory, hooks);
         let names = {
             let state = state.clone();
@@ -218,6 +221,7 @@ struct Opened {
     admin: AdminToken,
     catalogue: Catalogue,
     members: Members,
+    rules: Rules,
     accounting: Option<Accounting>,
     policy: Arc<Policy>,
     access: Access,
@@ -249,9 +253,11 @@ impl Opened {
         let policy = Policy::new(config.mode, &config.members, config.tracker.peer_ttl_secs());
         let policy = Arc::new(policy.limited(&config.limits));
         let access = Access::open(&config.access, policy.clone()).map_err(StartError::new)?;
-        let members = Members::open(catalogue.durable().clone(), policy.clone(), now_unix);
-        let (members, checking) = match members {
-            Ok(members) => (members, checking),
+        let durable = catalogue.durable();
+        let opened = Members::open(durable.clone(), policy.clone(), now_unix)
+            .and_then(|members| Ok((members, Rules::open(durable.clone(), policy.clone(), now_unix)?)));
+        let ((members, rules), checking) = match opened {
+            Ok(opened) => (opened, checking),
             Err(fault) => {
                 checking.finish().map_err(StartError::new)?;
                 return Err(StartError::new(fault));
@@ -276,7 +282,7 @@ impl Opened {
         }
         checking.finish().map_err(StartError::new)?;
         load_snapshot(state_dir, &tracker).map_err(unusable)?;
-        Ok(Self { lock, admin, catalogue, members, accounting, policy, access, tracker, tls })
+        Ok(Self { lock, admin, catalogue, members, rules, accounting, policy, access, tracker, tls })
     }
 }
 

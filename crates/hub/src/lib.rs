@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod accounting;
+pub mod acts;
 pub mod api;
 pub mod catalogue;
 pub mod classic;
@@ -12,6 +13,7 @@ pub mod legacy;
 pub mod listener;
 pub mod members;
 pub mod policy;
+pub mod rules;
 pub mod similar;
 pub mod store;
 mod throttle;

@@ -6,21 +6,21 @@ mod secret;
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 use swarm::UserId;
 
 pub use self::secret::Secret;
+use crate::acts::{self, Actor, What, to_its_end};
 use crate::catalogue::Clock;
 use crate::durable::Durable;
 use crate::policy::Policy;
+use crate::store::Fault;
 use crate::store::roll::{
-    Act, AuditEntry, Deed, Done, Invite, Member, MemberPatch, NAME_BYTES_MAX, NewMember, Role, Scope,
-    SecretHash, Span, Token,
+    AuditEntry, Deed, Done, Invite, Member, MemberPatch, NAME_BYTES_MAX, NewMember, Role, Scope, SecretHash,
+    Span, Token,
 };
-use crate::store::{Change, Effect, Fault};
 
 /// Bytes of an invitation's note.
 pub const NOTE_BYTES_MAX: usize = 200;
@@ -39,15 +39,6 @@ struct Inner {
     /// One after another from the store to the policy, so that the last to be stored is the last to be known.
     turn: tokio::sync::Mutex<()>,
     clock: Clock,
-}
-
-/// Who does something, for the audit log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Actor {
-    /// Whose token or certificate was shown, or whose passkey.
-    pub who: String,
-    /// Where the request came from.
-    pub address: IpAddr,
 }
 
 /// Why something was not done.
@@ -413,32 +404,7 @@ impl Members {
     }
 
     async fn write(&self, deed: Deed, object: &str, act: &'static str, actor: &Actor) -> Result<Done, Fault> {
-        let record = AuditEntry {
-            at: self.now(),
-            who: actor.who.clone(),
-            address: actor.address.to_canonical().to_string(),
-            act: act.to_owned(),
-            object: object.to_owned(),
-        };
-        let room = self.0.durable.room(0).await?;
-        match self.0.durable.change(Change::Act(Box::new(Act { deed, record })), room).await? {
-            Effect::Acted(done) => {
-                tracing::info!(who = actor.who, address = %actor.address, object, "{act}");
-                Ok(done)
-            }
-            // Of each change comes an effect of its own kind.
-            _ => Ok(Done::Yes),
-        }
-    }
-}
-
-/// Does something to its end, though whoever asked for it goes away: what is in the store is to hold.
-async fn to_its_end<T: Send + 'static>(
-    work: impl Future<Output = Result<T, MemberError>> + Send + 'static,
-) -> Result<T, MemberError> {
-    match tokio::spawn(work).await {
-        Ok(done) => done,
-        Err(panic) => Err(Fault::new("administer members", panic.to_string()).into()),
+        acts::act(&self.0.durable, deed, What { act, object }, actor, self.now()).await
     }
 }
 

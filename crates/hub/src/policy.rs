@@ -19,7 +19,7 @@ pub use gate::{Gate, Known};
 
 use self::attendance::{Attendance, Limits};
 use self::current::Published;
-use self::lists::Lists;
+use self::lists::{Layer, Place};
 use self::rates::Rates;
 use crate::config::{LimitsConfig, MembersConfig, Mode};
 use crate::store::roll::SecretHash;
@@ -85,9 +85,9 @@ impl Policy {
         self.lists.refresh(current);
     }
 
-    /// From now on these access lists hold.
-    pub fn publish(&self, lists: Lists) {
-        self.lists.publish(lists);
+    /// From now on this is what is listed in one place.
+    pub fn publish(&self, place: Place, layer: Layer) {
+        self.lists.publish(place, layer);
     }
 
     /// Frees lists that hold no longer.

@@ -1,5 +1,6 @@
 //! What can be typed: one struct a subcommand. The texts here are the manual.
 
+mod access;
 mod classic;
 mod load;
 mod members;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use swarm::directory::Dialect;
 use wire::Fingerprint;
 
+pub(crate) use access::{Access, AccessAction, Ban, BanAction, Terms};
 pub(crate) use classic::{Classic, ClassicAction, ClassicFetch, ClassicRegister, ClassicTracker, DialectArg};
 pub(crate) use load::Load;
 pub(crate) use members::{
@@ -83,6 +85,8 @@ pub(crate) enum Command {
     User(Box<User>),
     Invite(Box<Invite>),
     Token(Box<Token>),
+    Access(Box<Access>),
+    Ban(Box<Ban>),
     Audit(Audit),
     Hub(Hub),
     Config(Config),

@@ -1,6 +1,8 @@
 //! The commands, a file each.
 
+mod access;
 mod add;
+mod admin;
 mod check;
 mod classic;
 mod completions;
@@ -48,6 +50,8 @@ pub(crate) async fn run(command: Command, env: &mut Env) -> Outcome {
         Command::User(args) => members::user(&args, env).await,
         Command::Invite(args) => members::invite(&args, env).await,
         Command::Token(args) => members::token(&args, env).await,
+        Command::Access(args) => access::access(&args, env).await,
+        Command::Ban(args) => access::ban(&args, env).await,
         Command::Audit(args) => members::audit(&args, env).await,
         Command::Hub(args) => members::hub(&args, env).await,
         Command::Config(args) => config::run(&args.command, env),

@@ -487,3 +487,39 @@ fn kill_9_loses_no_credit_that_the_next_announce_has() {
     assert_eq!(told["flagged"], 0);
     hub.stop();
 }
+
+#[test]
+fn a_ban_is_made_listed_and_lifted_from_the_command_line() {
+    let world = World::new("open");
+    let ran = world.administer(&["ban", "add", "203.0.113.77/24", "--until", "7d", "--note", "a flood"]);
+    ran.went_well();
+    assert!(ran.stderr.contains("banned: 203.0.113.0/24 until 2"), "{}", ran.stderr);
+    world.administer(&["access", "add", "clients-denied", "-SK"]).went_well();
+    assert!(world.announce("/announce").contains("failure reason"), "{}", world.announce("/announce"));
+    assert!(world.announce_udp("").is_err());
+
+    let bans = world.administer(&["ban", "list"]);
+    bans.went_well();
+    let lines: Vec<&str> = bans.stdout.lines().collect();
+    assert!(lines[0].starts_with("NETWORK ") && lines[1].starts_with("203.0.113.0/24 "), "{lines:?}");
+    assert!(lines[1].ends_with(" a flood") && lines.len() == 2, "{lines:?}");
+    let all: Value = serde_json::from_str(&world.administer(&["access", "list", "--json"]).stdout).unwrap();
+    assert_eq!(all.as_array().unwrap().len(), 2);
+    // As other clients begin, whatever flags there are of that letter.
+    for prefix in ["-qB", "-tr"] {
+        world.administer(&["access", "add", "clients-denied", prefix]).went_well();
+        world.administer(&["access", "remove", "clients-denied", prefix]).went_well();
+    }
+
+    world.administer(&["access", "remove", "clients-denied", "-SK"]).went_well();
+    assert_eq!(world.announce_udp(""), Ok(1800));
+    world.administer(&["ban", "lift", "203.0.113.0/24"]).went_well();
+    for (command, words) in [
+        (&["ban", "lift", "203.0.113.0/24"][..], "`203.0.113.0/24` is not on the list banned"),
+        (&["ban", "add", "somebody"], "`somebody` is not an address or a network"),
+        (&["ban", "add", "127.0.0.0/8"], "127.0.0.1 would be shut out of the API"),
+    ] {
+        let ran = world.administer(command);
+        assert!(ran.stderr.contains(words) && ran.code == Some(1), "{ran:?}");
+    }
+}

@@ -15,9 +15,9 @@ use super::links::client_ip;
 use super::standing::Standing;
 use super::text::{cut, quoted};
 use super::{ApiState, Problem, audit, facts, fields, to_its_end};
+use crate::acts::Actor;
 use crate::catalogue::{Added, Limits, NewTorrent, Outcome, TorrentFile};
 use crate::config::{Mode, Publish, format_size};
-use crate::members::Actor;
 use crate::store::roll::{Role, Scope};
 
 /// Bytes of a multipart body beyond the file: the parts' heads, and small fields.

@@ -10,7 +10,7 @@ use super::query::Parameters;
 use super::standing::Standing;
 use super::users::span;
 use super::{ApiState, Problem};
-use crate::members::Actor;
+use crate::acts::Actor;
 use crate::store::roll::{AuditEntry, Scope};
 
 #[derive(Serialize)]

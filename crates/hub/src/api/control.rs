@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::standing::Acting;
 use super::{ApiState, Problem, audit, fields};
-use crate::members::Actor;
+use crate::acts::Actor;
 use crate::store::roll::Scope;
 
 /// Seconds after which a hub that could not do something may be able to.

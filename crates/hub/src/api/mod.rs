@@ -7,6 +7,7 @@
 //! hub's own addresses; `addition` the way into the catalogue, limited by `Throttle` and `body`; then a room for
 //! each group of calls.
 
+mod access;
 mod accounts;
 mod addition;
 pub mod admin;
@@ -58,6 +59,7 @@ use crate::config::{Config, Mode, Publish};
 use crate::hub::Bound;
 use crate::members::Members;
 use crate::policy::Current;
+use crate::rules::Rules;
 use crate::similar::Similarity;
 use crate::throttle::Throttle;
 use crate::tracker::Tracker;
@@ -95,6 +97,7 @@ pub struct ApiState {
     tracker: Arc<Tracker>,
     catalogue: Catalogue,
     members: Members,
+    rules: Rules,
     accounting: Option<Accounting>,
     admin: AdminToken,
     directory: DirectoryView,
@@ -131,6 +134,8 @@ pub struct Kept {
     pub catalogue: Catalogue,
     /// Those who take part.
     pub members: Members,
+    /// Access rules.
+    pub rules: Rules,
     /// What they are credited, where the hub is for members.
     pub accounting: Option<Accounting>,
     /// The secret that opens everything.
@@ -161,12 +166,13 @@ impl ApiState {
         directory: DirectoryView,
         hooks: Hooks,
     ) -> Arc<Self> {
-        let Kept { catalogue, members, accounting, admin } = kept;
+        let Kept { catalogue, members, rules, accounting, admin } = kept;
         let limits = &config.catalogue;
         Arc::new(Self {
             tracker,
             catalogue,
             members,
+            rules,
             accounting,
             admin,
             directory,
@@ -310,6 +316,8 @@ pub fn router(state: Arc<ApiState>) -> Router {
         .route("/invites/{id}", delete(invites::remove))
         .route("/tokens", get(tokens::list).post(tokens::add))
         .route("/tokens/{name}", delete(tokens::remove))
+        .route("/access", get(access::list).post(access::add))
+        .route("/access/{id}", get(access::get).delete(access::remove))
         .route("/audit", get(audit::list))
         .route("/reload", post(control::reload))
         .route("/save", post(control::save))

@@ -12,9 +12,9 @@ use swarm::UserId;
 use super::links::client_ip;
 use super::query::Parameters;
 use super::{ApiState, Problem};
+use crate::acts::Actor;
 use crate::config::Mode;
 use crate::listener::http::handover::Origin;
-use crate::members::Actor;
 use crate::store::roll::{Role, Scope, SecretHash};
 
 /// What the audit log calls whoever shows the admin token, or a certificate.

@@ -14,8 +14,9 @@ use super::query::Parameters;
 use super::standing::{Acting, Standing};
 use super::text::quoted;
 use super::{ApiState, Problem};
+use crate::acts::Actor;
 use crate::config::Mode;
-use crate::members::{Actor, Secret};
+use crate::members::Secret;
 use crate::store::roll::{Member, MemberPatch, Role, Scope, Span};
 
 /// Members of a page, unless the request says otherwise, and at most.

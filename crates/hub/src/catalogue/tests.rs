@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 
 use super::*;
 use crate::durable::COMPLETED_PENDING_MAX;
-use crate::store::roll::{AuditEntry, Invite, Member, Pass, Span, Token};
+use crate::store::roll::{AuditEntry, Invite, Member, Pass, Rule, Span, Token};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Change, Store};
 
@@ -191,6 +191,10 @@ impl Store for Gated {
 
     fn tokens(&self) -> Result<Vec<Token>, Fault> {
         self.inner.tokens()
+    }
+
+    fn rules(&self) -> Result<Vec<Rule>, Fault> {
+        self.inner.rules()
     }
 
     fn audit(&self, span: Span) -> Result<Vec<(i64, AuditEntry)>, Fault> {

@@ -1,4 +1,4 @@
-//! What is done now and then: letting go of silent peers, saving the swarms, and looking whether files have changed.
+//! What is done now and then: letting go of silent peers and of rules that are over, saving the swarms, and looking whether files have changed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use super::sources::Sources;
 use crate::catalogue::now_unix;
 use crate::config::Config;
+use crate::rules::Rules;
 use crate::store::snapshot;
 use crate::tracker::Tracker;
 
@@ -35,6 +36,7 @@ impl Housekeeping {
         config: &Config,
         tracker: Arc<Tracker>,
         sources: Sources,
+        rules: Rules,
     ) -> (Self, mpsc::Sender<Asked>, mpsc::Sender<Asked>) {
         let (save, saves) = mpsc::channel(REQUESTS_MAX);
         let (reload, reloads) = mpsc::channel(REQUESTS_MAX);
@@ -42,6 +44,7 @@ impl Housekeeping {
         let house = House {
             tracker,
             sources: Arc::new(sources),
+            rules,
             state_dir: config.state_dir.clone(),
             between_saves: Duration::from_secs(config.snapshot.interval_secs.into()),
         };
@@ -63,6 +66,7 @@ impl Housekeeping {
 struct House {
     tracker: Arc<Tracker>,
     sources: Arc<Sources>,
+    rules: Rules,
     state_dir: PathBuf,
     between_saves: Duration,
 }
@@ -86,9 +90,11 @@ impl House {
                     return;
                 }
                 _ = second.tick() => {
-                    let (tracker, sources) = (self.tracker.clone(), self.sources.clone());
+                    let (tracker, sources, rules) =
+                        (self.tracker.clone(), self.sources.clone(), self.rules.clone());
                     let sweep = move || {
                         tracker.housekeep();
+                        rules.expire();
                         sources.look();
                     };
                     if let Err(panic) = spawn_blocking(sweep).await {

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::lists::Lists;
+use super::lists::{Layer, Lists, Place};
 
 /// The lists that hold now, for those who ask at each announce.
 #[derive(Debug, Default)]
@@ -36,8 +36,13 @@ impl Published {
         }
     }
 
-    pub(super) fn publish(&self, lists: Lists) {
-        let before = std::mem::replace(&mut *self.lists.write(), Arc::new(lists));
+    pub(super) fn publish(&self, place: Place, layer: Layer) {
+        let layer = Arc::new(layer);
+        let before = {
+            let mut lists = self.lists.write();
+            let after = Arc::new(lists.with(place, layer));
+            std::mem::replace(&mut *lists, after)
+        };
         self.generation.fetch_add(1, Ordering::Release);
         self.retired.lock().push(before);
     }
@@ -69,7 +74,7 @@ mod tests {
         let mut current = published.current();
         let mut none = Builder::default();
         none.begin(List::TorrentsAllowed, 0);
-        published.publish(none.build());
+        published.publish(Place::Files, none.build());
         let torrent = InfoHash([1; 20]);
         assert!(current.lists().admit_torrent(&torrent));
         published.tidy();

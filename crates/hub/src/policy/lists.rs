@@ -1,147 +1,70 @@
 //! Who and what may take part, as those who run the hub have listed it: torrents, clients, networks.
 //!
-//! Made once from texts and never changed: whoever asks often keeps one, and looks now and then whether there is a newer
-//! (see [`Current`](super::Current)).
+//! It is listed in two places, in files and in the store, each of which can change without the other. Neither is changed
+//! in place: whoever asks often keeps one, and looks now and then whether there is a newer (see
+//! [`Current`](super::Current)).
 
 mod entry;
+mod layer;
 mod networks;
 mod prefixes;
 
-use std::collections::HashSet;
-use std::hash::BuildHasherDefault;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use swarm::InfoHash;
 
 pub use entry::{Entry, EntryError, List};
+pub use layer::{Builder, Layer};
 
-use self::networks::Networks;
-use self::prefixes::Prefixes;
-use super::gate::First;
-
-/// Everything that is listed. Where nothing is, all may take part.
-#[derive(Debug, Default)]
+/// Everything that is listed. Where nothing is, all may take part; what one place allows, the other need not.
+#[derive(Debug, Clone, Default)]
 pub struct Lists {
-    torrents: Sides<Torrents>,
-    peer_ids: Sides<Prefixes>,
-    agents: Sides<Prefixes>,
-    peers: Sides<Networks>,
-    api: Sides<Networks>,
-    allows_clients: bool,
+    files: Arc<Layer>,
+    rules: Arc<Layer>,
 }
 
-/// What of one kind is allowed and denied.
-#[derive(Debug, Default)]
-struct Sides<S> {
-    /// Where there is such a list, what is not on it may not take part.
-    allowed: Option<S>,
-    denied: S,
-}
-
-/// Hashes are listed by those who run the hub, so that nobody can choose them to collide.
-type Torrents = HashSet<InfoHash, BuildHasherDefault<First>>;
-
-/// Lists that are being made.
-#[derive(Debug, Default)]
-pub struct Builder {
-    torrents: Sides<Torrents>,
-    peer_ids: Sides<Vec<Box<[u8]>>>,
-    agents: Sides<Vec<Box<[u8]>>>,
-    peers: Sides<networks::Builder>,
-    api: Sides<networks::Builder>,
-}
-
-impl Builder {
-    /// That there is such a list, be it empty; it may have so many entries, if they are torrents.
-    pub fn begin(&mut self, list: List, torrents: usize) {
-        match list {
-            List::TorrentsAllowed | List::TorrentsDenied => {
-                // At once, as to grow is to fill one table after another.
-                self.torrents.side(list.allows()).reserve(torrents);
-            }
-            List::ClientsAllowed => {
-                self.peer_ids.allowed.get_or_insert_default();
-                self.agents.allowed.get_or_insert_default();
-            }
-            List::PeersAllowed => drop(self.peers.allowed.get_or_insert_default()),
-            List::ApiAllowed => drop(self.api.allowed.get_or_insert_default()),
-            List::ClientsDenied | List::PeersDenied | List::ApiDenied => {}
-        }
-    }
-
-    /// Puts an entry on a list that was begun.
-    pub fn add(&mut self, list: List, entry: Entry) {
-        let allows = list.allows();
-        match (entry, list) {
-            (Entry::Torrent(hash), _) => drop(self.torrents.side(allows).insert(hash)),
-            (Entry::PeerId(prefix), _) => self.peer_ids.side(allows).push(prefix),
-            (Entry::Agent(prefix), _) => self.agents.side(allows).push(prefix),
-            (Entry::Network(network), List::ApiAllowed | List::ApiDenied) => {
-                self.api.side(allows).add(network);
-            }
-            (Entry::Network(network), _) => self.peers.side(allows).add(network),
-        }
-    }
-
-    /// The lists.
-    #[must_use]
-    pub fn build(self) -> Lists {
-        Lists {
-            allows_clients: self.peer_ids.allowed.is_some(),
-            torrents: self.torrents,
-            peer_ids: self.peer_ids.map(Prefixes::new),
-            agents: self.agents.map(Prefixes::new),
-            peers: self.peers.map(networks::Builder::build),
-            api: self.api.map(networks::Builder::build),
-        }
-    }
+/// Where something is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the files that the configuration names.
+    Files,
+    /// In the store, as rules that come and go while the hub runs.
+    Rules,
 }
 
 impl Lists {
+    /// The same, with something else in one place.
+    #[must_use]
+    pub fn with(&self, place: Place, layer: Arc<Layer>) -> Self {
+        match place {
+            Place::Files => Self { files: layer, rules: self.rules.clone() },
+            Place::Rules => Self { files: self.files.clone(), rules: layer },
+        }
+    }
+
     /// Whether this torrent may be announced, and added to the catalogue.
     #[must_use]
     pub fn admit_torrent(&self, hash: &InfoHash) -> bool {
-        self.torrents.admit(|torrents| torrents.contains(hash))
+        self.files.torrent(hash).admits_with(self.rules.torrent(hash))
     }
 
     /// Whether a peer at this address may announce.
     #[must_use]
     pub fn admit_peer(&self, ip: IpAddr) -> bool {
-        self.peers.admit(|networks| networks.has(ip))
+        self.files.peer(ip).admits_with(self.rules.peer(ip))
     }
 
     /// Whether the API and the page are for whoever is at this address.
     #[must_use]
     pub fn admit_api(&self, ip: IpAddr) -> bool {
-        self.api.admit(|networks| networks.has(ip))
+        self.files.api(ip).admits_with(self.rules.api(ip))
     }
 
     /// Whether a client may announce that has such a peer id, and calls itself so where the protocol lets it.
     #[must_use]
     pub fn admit_client(&self, peer_id: &[u8], user_agent: Option<&[u8]>) -> bool {
-        let agent_is_among = |agents: &Prefixes| user_agent.is_some_and(|agent| agents.has_one_of(agent));
-        if self.peer_ids.denied.has_one_of(peer_id) || agent_is_among(&self.agents.denied) {
-            return false;
-        }
-        !self.allows_clients
-            || self.peer_ids.allowed.as_ref().is_some_and(|allowed| allowed.has_one_of(peer_id))
-            || self.agents.allowed.as_ref().is_some_and(agent_is_among)
-    }
-}
-
-impl<S> Sides<S> {
-    fn admit(&self, has: impl Fn(&S) -> bool) -> bool {
-        !has(&self.denied) && self.allowed.as_ref().is_none_or(has)
-    }
-
-    fn map<T>(self, change: impl Fn(S) -> T) -> Sides<T> {
-        Sides { allowed: self.allowed.map(&change), denied: change(self.denied) }
-    }
-}
-
-impl<S: Default> Sides<S> {
-    fn side(&mut self, allows: bool) -> &mut S {
-        if allows { self.allowed.get_or_insert_default() } else { &mut self.denied }
+        self.files.client(peer_id, user_agent).admits_with(self.rules.client(peer_id, user_agent))
     }
 }
 
@@ -149,7 +72,7 @@ impl<S: Default> Sides<S> {
 mod tests {
     use super::*;
 
-    fn lists(entries: &[(List, &str)]) -> Lists {
+    fn layer(entries: &[(List, &str)]) -> Arc<Layer> {
         let mut builder = Builder::default();
         for (list, text) in entries {
             builder.begin(*list, 0);
@@ -157,7 +80,11 @@ mod tests {
                 builder.add(*list, list.read(text).unwrap());
             }
         }
-        builder.build()
+        Arc::new(builder.build())
+    }
+
+    fn lists(entries: &[(List, &str)]) -> Lists {
+        Lists::default().with(Place::Files, layer(entries))
     }
 
     fn ip(text: &str) -> IpAddr {
@@ -205,5 +132,30 @@ mod tests {
         assert!(allowed.admit_client(b"-TR3000-abcdefghijkl", None));
         assert!(allowed.admit_client(b"A2-1-36-0-abcdefghij", Some(b"aria2/1.36.0")));
         assert!(!allowed.admit_client(b"A2-1-36-0-abcdefghij", None));
+    }
+
+    #[test]
+    fn a_ban_is_for_peers_and_for_the_api() {
+        let lists = lists(&[(List::Banned, "192.0.2.0/24"), (List::PeersAllowed, "192.0.2.7")]);
+        assert!(!lists.admit_peer(ip("192.0.2.7")) && !lists.admit_api(ip("192.0.2.7")));
+        assert!(lists.admit_api(ip("192.0.3.7")));
+    }
+
+    #[test]
+    fn what_two_places_list_is_listed_and_denying_goes_first_wherever_it_is() {
+        let both = |files: &[(List, &str)], rules: &[(List, &str)]| {
+            let lists = Lists::default().with(Place::Files, layer(files)).with(Place::Rules, layer(rules));
+            ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map(|address| lists.admit_peer(ip(address)))
+        };
+        let (one, two) = ((List::PeersAllowed, "10.0.0.1"), (List::PeersAllowed, "10.0.0.2"));
+        let not_one = (List::PeersDenied, "10.0.0.1");
+        for (a, b, expected) in [
+            (&[one][..], &[][..], [true, false, false]),
+            (&[one], &[two], [true, true, false]),
+            (&[one, two], &[not_one], [false, true, false]),
+            (&[], &[not_one], [false, true, true]),
+        ] {
+            assert_eq!((both(a, b), both(b, a)), (expected, expected));
+        }
     }
 }

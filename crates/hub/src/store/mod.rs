@@ -23,7 +23,7 @@ mod model;
 
 use std::net::IpAddr;
 
-use roll::{AuditEntry, Invite, Member, Pass, Span, Token};
+use roll::{AuditEntry, Invite, Member, Pass, Rule, Span, Token};
 use swarm::InfoHash;
 
 pub use cursor::{BadCursor, Cursor};
@@ -72,6 +72,9 @@ pub trait Store: Send {
 
     /// Every token.
     fn tokens(&self) -> Result<Vec<Token>, Fault>;
+
+    /// Every access rule, those that are over too, in the order in which they were first made.
+    fn rules(&self) -> Result<Vec<Rule>, Fault>;
 
     /// Acts and their numbers, the newest first; `span` begins before its number, or with the newest if that is 0.
     fn audit(&self, span: Span) -> Result<Vec<(i64, AuditEntry)>, Fault>;

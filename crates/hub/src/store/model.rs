@@ -4,7 +4,7 @@ use swarm::{InfoHash, UserId};
 
 use super::merge::{first, merge};
 use super::roll::{
-    Act, AuditEntry, Deed, Done, Invite, Member, MemberPatch, NewMember, Pass, SecretHash, Span, Token,
+    Act, AuditEntry, Deed, Done, Invite, Member, MemberPatch, NewMember, Pass, Rule, SecretHash, Span, Token,
 };
 use super::{
     Addition, Change, Cursor, Effect, Fault, Outcome, Page, Select, Store, Torrent, Words, counted_as_one,
@@ -20,6 +20,8 @@ pub(super) struct Model {
     invites: Vec<(SecretHash, Invite)>,
     invite_ids: i64,
     tokens: Vec<Token>,
+    rules: Vec<Rule>,
+    rule_ids: i64,
     audit: Vec<AuditEntry>,
 }
 
@@ -91,8 +93,10 @@ impl Model {
                 Done::Yes
             }
             Deed::RemoveToken(name) => removed(&mut self.tokens, |token| token.name == *name),
+            Deed::AddRule(rule, over) => self.add_rule(rule, over),
+            Deed::RemoveRule(id) => removed(&mut self.rules, |rule| rule.id == *id),
         };
-        if matches!(done, Done::Yes | Done::Member(_) | Done::Invite(_)) {
+        if done.is_effect() {
             self.audit.push(record.clone());
         }
         done
@@ -136,6 +140,24 @@ impl Model {
             }
             Err(done) => done,
         }
+    }
+
+    fn add_rule(&mut self, rule: &Rule, over: &[i64]) -> Done {
+        self.rules.retain(|other| !over.contains(&other.id));
+        let same = |other: &&mut Rule| (other.list, &other.entry) == (rule.list, &rule.entry);
+        let made = match self.rules.iter_mut().find(same) {
+            Some(other) => {
+                *other = Rule { id: other.id, ..rule.clone() };
+                other.clone()
+            }
+            None => {
+                self.rule_ids += 1;
+                let rule = Rule { id: self.rule_ids, ..rule.clone() };
+                self.rules.push(rule.clone());
+                rule
+            }
+        };
+        Done::Rule(Box::new(made))
     }
 
     fn place(&self, name: &str, version: Option<u64>) -> Result<usize, Done> {
@@ -217,6 +239,10 @@ impl Store for Model {
 
     fn tokens(&self) -> Result<Vec<Token>, Fault> {
         Ok(self.tokens.clone())
+    }
+
+    fn rules(&self) -> Result<Vec<Rule>, Fault> {
+        Ok(self.rules.clone())
     }
 
     fn audit(&self, span: Span) -> Result<Vec<(i64, AuditEntry)>, Fault> {

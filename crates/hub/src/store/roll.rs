@@ -1,6 +1,9 @@
-//! Who takes part, who may do what, and who did: members, invitations, tokens, and the record of administrative acts.
+//! Who takes part, who may do what, and who did: members, invitations, tokens, access rules, and the record of
+//! administrative acts.
 
 use swarm::UserId;
+
+use crate::policy::lists::List;
 
 /// Bytes of a member's name.
 pub const NAME_BYTES_MAX: usize = 32;
@@ -115,6 +118,25 @@ pub enum Scope {
     Admin,
 }
 
+/// An entry of an access list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Its number.
+    pub id: i64,
+    /// The list.
+    pub list: List,
+    /// The entry, as it is written.
+    pub entry: String,
+    /// When it ends, in Unix seconds.
+    pub until: Option<i64>,
+    /// Why it is there, in whatever words.
+    pub note: String,
+    /// Who said so last.
+    pub created_by: String,
+    /// When, in Unix seconds.
+    pub created_at: i64,
+}
+
 /// An administrative act, as it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEntry {
@@ -170,6 +192,11 @@ pub enum Deed {
     AddToken(Token),
     /// The token of that name is taken back.
     RemoveToken(String),
+    /// An access rule is made, or takes the place of one for the same entry, whose number it keeps; its own does not
+    /// matter. Before that the rules of these numbers go.
+    AddRule(Rule, Vec<i64>),
+    /// An access rule is taken back.
+    RemoveRule(i64),
 }
 
 /// What came of a [`Deed`].
@@ -181,9 +208,11 @@ pub enum Done {
     Member(Box<Member>),
     /// The invitation as it is now.
     Invite(Box<Invite>),
+    /// The access rule as it is now.
+    Rule(Box<Rule>),
     /// The name is another's.
     Taken,
-    /// There is no such member, invitation or token.
+    /// There is no such member, invitation, token or access rule.
     Unknown,
     /// The version is not the given one; this is.
     Stale(u64),
@@ -242,6 +271,21 @@ impl Member {
         };
         member.version += u64::from(member != *self);
         member
+    }
+}
+
+impl Done {
+    /// Whether there was an effect.
+    pub(super) const fn is_effect(&self) -> bool {
+        matches!(self, Self::Yes | Self::Member(_) | Self::Invite(_) | Self::Rule(_))
+    }
+}
+
+impl Rule {
+    /// Whether it holds no longer.
+    #[must_use]
+    pub fn is_over(&self, now: i64) -> bool {
+        self.until.is_some_and(|until| until <= now)
     }
 }
 

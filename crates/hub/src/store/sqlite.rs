@@ -21,7 +21,7 @@ use open::Database;
 use rusqlite::{Connection, TransactionBehavior};
 use swarm::InfoHash;
 
-use super::roll::{AuditEntry, Invite, Member, Pass, Span, Token};
+use super::roll::{AuditEntry, Invite, Member, Pass, Rule, Span, Token};
 use super::{Change, Effect, Fault, OpenError, Page, Select, Store, Torrent};
 
 /// Name of the database in the state directory. Beside it SQLite keeps `skep.db-wal` and `skep.db-shm`, which belong
@@ -33,6 +33,7 @@ const CATALOGUE: Database = Database {
     migrations: &[
         include_str!("../../migrations/0001_catalogue.sql"),
         include_str!("../../migrations/0002_members.sql"),
+        include_str!("../../migrations/0003_rules.sql"),
     ],
 };
 
@@ -122,6 +123,10 @@ impl Store for Sqlite {
 
     fn tokens(&self) -> Result<Vec<Token>, Fault> {
         roll::tokens(&self.connection).map_err(fault("read the tokens"))
+    }
+
+    fn rules(&self) -> Result<Vec<Rule>, Fault> {
+        roll::rules(&self.connection).map_err(fault("read the access rules"))
     }
 
     fn audit(&self, span: Span) -> Result<Vec<(i64, AuditEntry)>, Fault> {

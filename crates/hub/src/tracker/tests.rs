@@ -204,7 +204,7 @@ fn a_large_swarm_is_given_what_nobody_else_uses() {
 
 #[test]
 fn access_lists_hold_from_the_next_look_at_the_clock() {
-    use crate::policy::lists::{Builder, List};
+    use crate::policy::lists::{Builder, List, Place};
 
     let mut desk = Desk::new(&TrackerConfig::default());
     let hash = HASH.to_string();
@@ -216,14 +216,14 @@ fn access_lists_hold_from_the_next_look_at_the_clock() {
         let mut builder = Builder::default();
         builder.begin(list, 0);
         builder.add(list, list.read(entry).unwrap());
-        desk.tracker.policy.publish(builder.build());
+        desk.tracker.policy.publish(Place::Files, builder.build());
         assert!(desk.tell("192.0.2.1", &announce(1)).is_ok(), "nothing is looked at between two batches");
         desk.worker.tick(&desk.tracker);
         assert_eq!(desk.tell("192.0.2.1", &announce(1)), Err(refusal));
         assert_eq!(desk.tracker.count(refusal.metric()), 1);
         let scraped = desk.tracker.admit_scrape(None, "192.0.2.1".parse().unwrap(), &desk.worker);
         assert_eq!(scraped.is_err(), list == List::PeersDenied);
-        desk.tracker.policy.publish(Builder::default().build());
+        desk.tracker.policy.publish(Place::Files, Builder::default().build());
         desk.worker.tick(&desk.tracker);
     }
 }

@@ -1,25 +1,17 @@
 //! Administering a hub: its members, invitations and tokens, what was done, and the process itself.
 
-mod table;
-
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::admin::{Row, ask, done, escaped, list, moment, print_json};
 use crate::cli::{
-    AdminHub, Audit, Hub, HubAction, Invite, InviteAction, Listing, RoleArg, ScopeArg, Token, TokenAction,
-    User, UserAction,
+    Audit, Hub, HubAction, Invite, InviteAction, RoleArg, ScopeArg, Token, TokenAction, User, UserAction,
 };
-use crate::client::{Auth, Client, TIMEOUT_DEFAULT};
 use crate::env::Env;
 use crate::exit::{Failure, Outcome};
 use crate::format::plain;
-use crate::settings::{Flags, Settings};
 use crate::when::{Minute, When};
-use table::Table;
-
-/// Rows that one request asks for.
-const PAGE_ROWS: u32 = 200;
 
 /// A member, as the hub shows it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -69,42 +61,42 @@ pub(super) async fn user(args: &User, env: &mut Env) -> Outcome {
         UserAction::Add(add) => {
             let body =
                 json!({"name": add.name, "role": role(add.role), "until": add.until.and_then(When::unix)});
-            let made = ask(&add.at, Method::POST, "users", Some(body), env).await?;
+            let made = ask(&add.at, Method::POST, "users", &[], Some(body), env).await?;
             told_passkey(&made, add.json, env)
         }
         UserAction::List(listing) => {
             let columns = ["NAME", "ROLE", "STATE", "UNTIL", "PASSKEY", "SINCE", "INVITED BY"];
-            list::<Member>(listing, "users", "users", &columns, env).await
+            list::<Member>(listing, "users", &[], "users", &columns, env).await
         }
         UserAction::Show(named) => {
-            let member = ask(&named.at, Method::GET, &path(&named.name), None, env).await?;
+            let member = ask(&named.at, Method::GET, &path(&named.name), &[], None, env).await?;
             shown(&member, named.json, env)
         }
         UserAction::Set(set) => {
             let mut body = serde_json::Map::new();
             body.extend(set.role.map(|given| ("role".to_owned(), role(given).into())));
             body.extend(set.until.map(|until| ("until".to_owned(), until.unix().into())));
-            let member = ask(&set.at, Method::PATCH, &path(&set.name), Some(body.into()), env).await?;
+            let member = ask(&set.at, Method::PATCH, &path(&set.name), &[], Some(body.into()), env).await?;
             shown(&member, set.json, env)
         }
         UserAction::Disable(named) | UserAction::Enable(named) => {
             let disabled = matches!(args.action, UserAction::Disable(_));
             let body = json!({"disabled": disabled});
-            let member = ask(&named.at, Method::PATCH, &path(&named.name), Some(body), env).await?;
+            let member = ask(&named.at, Method::PATCH, &path(&named.name), &[], Some(body), env).await?;
             shown(&member, named.json, env)
         }
         UserAction::Rotate(named) => {
             let path = format!("{}/passkey", path(&named.name));
-            let member = ask(&named.at, Method::POST, &path, None, env).await?;
+            let member = ask(&named.at, Method::POST, &path, &[], None, env).await?;
             told_passkey(&member, named.json, env)
         }
         UserAction::Revoke(named) => {
             let path = format!("{}/passkey", path(&named.name));
-            let member = ask(&named.at, Method::DELETE, &path, None, env).await?;
+            let member = ask(&named.at, Method::DELETE, &path, &[], None, env).await?;
             shown(&member, named.json, env)
         }
         UserAction::Remove(named) => {
-            ask(&named.at, Method::DELETE, &path(&named.name), None, env).await?;
+            ask(&named.at, Method::DELETE, &path(&named.name), &[], None, env).await?;
             done(named.json, format_args!("{} is removed", plain(&named.name)), env)
         }
     }
@@ -117,20 +109,20 @@ pub(super) async fn invite(args: &Invite, env: &mut Env) -> Outcome {
             let body = json!({
                 "note": create.note, "uses": create.uses, "until": create.until.and_then(When::unix),
             });
-            let made = ask(&create.at, Method::POST, "invites", Some(body), env).await?;
+            let made = ask(&create.at, Method::POST, "invites", &[], Some(body), env).await?;
             told_secret(&made, "code", create.json, env)
         }
         InviteAction::List(listing) => {
             let columns = ["NUMBER", "USES LEFT", "UNTIL", "BY", "SINCE", "NOTE"];
-            list::<Invitation>(listing, "invites", "invites", &columns, env).await
+            list::<Invitation>(listing, "invites", &[], "invites", &columns, env).await
         }
         InviteAction::Revoke(revoke) => {
-            ask(&revoke.at, Method::DELETE, &format!("invites/{}", revoke.id), None, env).await?;
+            ask(&revoke.at, Method::DELETE, &format!("invites/{}", revoke.id), &[], None, env).await?;
             done(false, format_args!("invitation {} is taken back", revoke.id), env)
         }
         InviteAction::Use(using) => {
             let body = json!({"code": using.code, "name": using.name});
-            let made = ask(&using.at, Method::POST, "join", Some(body), env).await?;
+            let made = ask(&using.at, Method::POST, "join", &[], Some(body), env).await?;
             told_passkey(&made, using.json, env)
         }
     }
@@ -143,14 +135,15 @@ pub(super) async fn token(args: &Token, env: &mut Env) -> Outcome {
             let body = json!({
                 "name": create.name, "scope": scope(create.scope), "until": create.until.and_then(When::unix),
             });
-            let made = ask(&create.at, Method::POST, "tokens", Some(body), env).await?;
+            let made = ask(&create.at, Method::POST, "tokens", &[], Some(body), env).await?;
             told_secret(&made, "token", create.json, env)
         }
         TokenAction::List(listing) => {
-            list::<Secret>(listing, "tokens", "tokens", &["NAME", "SCOPE", "UNTIL", "SINCE"], env).await
+            list::<Secret>(listing, "tokens", &[], "tokens", &["NAME", "SCOPE", "UNTIL", "SINCE"], env).await
         }
         TokenAction::Revoke(named) => {
-            ask(&named.at, Method::DELETE, &format!("tokens/{}", escaped(&named.name)), None, env).await?;
+            ask(&named.at, Method::DELETE, &format!("tokens/{}", escaped(&named.name)), &[], None, env)
+                .await?;
             done(named.json, format_args!("token {} is taken back", plain(&named.name)), env)
         }
     }
@@ -158,7 +151,7 @@ pub(super) async fn token(args: &Token, env: &mut Env) -> Outcome {
 
 /// `skep audit`
 pub(super) async fn audit(args: &Audit, env: &mut Env) -> Outcome {
-    list::<Act>(&args.listing, "audit", "acts", &["WHEN (UTC)", "WHO", "FROM", "ACT", "ON"], env).await
+    list::<Act>(&args.listing, "audit", &[], "acts", &["WHEN (UTC)", "WHO", "FROM", "ACT", "ON"], env).await
 }
 
 /// `skep hub …`
@@ -168,14 +161,9 @@ pub(super) async fn hub(args: &Hub, env: &mut Env) -> Outcome {
         HubAction::Save(at) => (at, "save", "the swarms and all counts are on disk"),
         HubAction::Stop(at) => (at, "shutdown", "the hub is stopping"),
     };
-    ask(at, Method::POST, path, None, env).await?;
+    ask(at, Method::POST, path, &[], None, env).await?;
     env.note(done);
     Ok(())
-}
-
-/// A row of a table.
-trait Row {
-    fn cells(&self) -> Vec<String>;
 }
 
 impl Row for Member {
@@ -223,86 +211,8 @@ impl Row for Act {
     }
 }
 
-fn moment(at: Option<i64>) -> String {
-    at.map_or_else(|| "never".to_owned(), |at| Minute(at).to_string())
-}
-
-/// Prints the rows that the hub has under `key` at `path`, page by page.
-async fn list<T: Row + Serialize + for<'de> Deserialize<'de>>(
-    listing: &Listing,
-    path: &str,
-    key: &str,
-    columns: &[&str],
-    env: &mut Env,
-) -> Outcome {
-    let client = client(&listing.at, env)?;
-    let (mut rows, mut cursor): (Vec<T>, Option<String>) = (Vec::new(), None);
-    let most = listing.limit.unwrap_or(u32::MAX) as usize;
-    loop {
-        let limit = u32::try_from(most - rows.len()).unwrap_or(u32::MAX).min(PAGE_ROWS).to_string();
-        let mut query = vec![("limit", limit.as_str())];
-        query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
-        let mut page: Value =
-            client.ask(Method::GET, &format!("api/v1/{path}"), &query, None, Auth::Admin).await?;
-        let found: Vec<T> = serde_json::from_value(page[key].take()).map_err(Failure::failed)?;
-        let is_empty = found.is_empty();
-        rows.extend(found);
-        cursor = page["next"].as_str().map(str::to_owned);
-        if cursor.is_none() || is_empty || rows.len() >= most {
-            break;
-        }
-    }
-    rows.truncate(most);
-    if listing.json {
-        serde_json::to_writer_pretty(&mut env.stdout, &rows).map_err(Failure::failed)?;
-        writeln!(env.stdout)?;
-        return Ok(());
-    }
-    if rows.is_empty() {
-        env.note("there are none");
-        return Ok(());
-    }
-    let mut table = Table::new(columns, env.colors_stdout());
-    for row in &rows {
-        table.add(&row.cells());
-    }
-    write!(env.stdout, "{table}")?;
-    Ok(())
-}
-
-fn client(at: &AdminHub, env: &Env) -> Result<Client, Failure> {
-    let flags = Flags {
-        config: at.config.config.clone(),
-        state_dir: at.state.state_dir.clone(),
-        tracker: at.hub.tracker.clone(),
-        trust: at.hub.trust.clone(),
-        admin_token: at.admin.admin_token.clone(),
-        ..Flags::default()
-    };
-    Client::new(&Settings::load(env, &flags)?, TIMEOUT_DEFAULT)
-}
-
-async fn ask(
-    at: &AdminHub,
-    method: Method,
-    path: &str,
-    body: Option<Value>,
-    env: &Env,
-) -> Result<Value, Failure> {
-    let path = format!("api/v1/{path}");
-    Ok(client(at, env)?.ask(method, &path, &[], body.as_ref(), Auth::Admin).await?)
-}
-
 fn path(name: &str) -> String {
     format!("users/{}", escaped(name))
-}
-
-/// A name as a segment of a path; what no name has is left to the hub to refuse.
-fn escaped(name: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-    name.bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
 }
 
 fn shown(member: &Value, json: bool, env: &mut Env) -> Outcome {
@@ -336,18 +246,6 @@ fn told_secret(made: &Value, key: &str, json: bool, env: &mut Env) -> Outcome {
     let secret = made[key].as_str().unwrap_or_default();
     writeln!(env.stdout, "{key:<10}  {}", plain(secret))?;
     env.note(format_args!("it is told this once, and kept nowhere: note it down"));
-    Ok(())
-}
-
-fn print_json(value: &Value, env: &mut Env) -> Outcome {
-    writeln!(env.stdout, "{value}")?;
-    Ok(())
-}
-
-fn done(json: bool, words: std::fmt::Arguments<'_>, env: &mut Env) -> Outcome {
-    if !json {
-        env.note(words);
-    }
     Ok(())
 }
 

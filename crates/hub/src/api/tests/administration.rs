@@ -1,3 +1,4 @@
+use axum::http::Method;
 use serde_json::json;
 use swarm::Event;
 
@@ -139,4 +140,66 @@ async fn the_process_is_asked_by_who_administers() {
     let acts: Vec<&str> =
         log["acts"].as_array().unwrap().iter().map(|act| act["act"].as_str().unwrap()).collect();
     assert_eq!(acts, ["shutdown", "reload"], "what was refused is not recorded");
+}
+
+#[tokio::test]
+async fn access_rules_come_and_go_over_the_api() {
+    let hub = Hub::new();
+    let ban = json!({"list": "banned", "entry": "203.0.113.7/24", "until": now_unix() + 60, "note": "flood"});
+    hub.post("/api/v1/access").json(&ban.to_string()).await.problem(401);
+    let made = hub.post("/api/v1/access").token().json(&ban.to_string()).await;
+    assert_eq!((made.status.as_u16(), made.header("location")), (201, "/api/v1/access/1"));
+    let rule = made.json();
+    assert_eq!((&rule["entry"], &rule["created_by"]), (&"203.0.113.0/24".into(), &"admin-token".into()));
+    assert_eq!(hub.post("/api/v1/access").token().json(&ban.to_string()).await.status, 200);
+    let told = hub.get("/health").from("203.0.113.1:9").send().await.problem(403);
+    assert_eq!(told, "this hub's pages and API are not for your network");
+
+    let rule = json!({"list": "clients_denied", "entry": "-XL"});
+    assert_eq!(hub.post("/api/v1/access").token().json(&rule.to_string()).await.status, 201);
+    let page = async |query: &str| {
+        let page = hub.get(&format!("/api/v1/access?{query}")).token().send().await.json();
+        let entries: Vec<String> = page["rules"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|rule| rule["entry"].as_str().unwrap().to_owned())
+            .collect();
+        (entries, page["next"].as_str().map(str::to_owned))
+    };
+    assert_eq!(page("").await, (vec!["203.0.113.0/24".into(), "-XL".into()], None));
+    assert_eq!(page("limit=1").await, (vec!["203.0.113.0/24".into()], Some("1".into())));
+    assert_eq!(page("limit=1&cursor=1").await, (vec!["-XL".into()], None));
+    assert_eq!(page("list=banned&entry=203.0.113.99/24").await.0, ["203.0.113.0/24"]);
+    assert_eq!(page("list=banned&entry=203.0.113.9").await.0, Vec::<String>::new());
+    hub.get("/api/v1/access?entry=-XL").token().send().await.problem(400);
+    let told = hub.get("/api/v1/access?list=bnned").token().send().await.problem(400);
+    assert!(told.starts_with("there is no list `bnned`: `torrents_allowed`, "), "{told}");
+
+    assert_eq!(hub.get("/api/v1/access/1").token().send().await.json()["note"], "flood");
+    assert_eq!(hub.call(Method::DELETE, "/api/v1/access/1").token().send().await.status, 204);
+    hub.call(Method::DELETE, "/api/v1/access/1").token().send().await.problem(404);
+    hub.get("/api/v1/access/1").token().send().await.problem(404);
+    assert_eq!(hub.get("/health").from("203.0.113.1:9").send().await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_no_access_rule_is_told_with_its_field() {
+    let hub = Hub::new();
+    for (body, status, field, words) in [
+        (
+            json!({"list": "bans", "entry": "::1"}),
+            422,
+            "list",
+            "invalid value: string \"bans\", expected one of",
+        ),
+        (json!({"list": "banned", "entry": "x"}), 422, "entry", "`x` is not an address or a network"),
+        (json!({"list": "banned", "entry": "::1", "until": 5}), 422, "until", "`until` is over"),
+        (json!({"list": "banned", "entry": "192.0.2.0/24"}), 409, "", "would be shut out of the API"),
+    ] {
+        let answer = hub.post("/api/v1/access").token().json(&body.to_string()).await;
+        let told = answer.problem(status);
+        assert!(told.contains(words), "{told}");
+        assert_eq!(answer.json()["field"].as_str().unwrap_or_default(), field);
+    }
 }

@@ -23,6 +23,7 @@ use crate::hub::Bound;
 use crate::listener::http::handover::{Channel, Origin};
 use crate::members::Members;
 use crate::policy::Policy;
+use crate::rules::Rules;
 use crate::store::ledger::Report;
 use crate::tracker::{Asker, Events, Tracker};
 
@@ -86,6 +87,7 @@ impl Hub {
         let access = Access::open(&config.access, policy.clone()).unwrap();
         let registrar = Arc::new(Registrar::new(&config.classic, policy.clone()));
         let members = Members::open(catalogue.durable().clone(), policy.clone(), now_unix).unwrap();
+        let rules = Rules::open(catalogue.durable().clone(), policy.clone(), now_unix).unwrap();
         let accounting = (config.mode == Mode::Members)
             .then(|| Accounting::open(dir.path(), &config.accounting, 4_000, now_unix).unwrap());
         let tracker =
@@ -104,7 +106,7 @@ impl Hub {
             classic: Vec::new(),
         };
         let directory = DirectoryView::new(registrar, &bound.classic);
-        let kept = Kept { catalogue, members, accounting: accounting.clone(), admin };
+        let kept = Kept { catalogue, members, rules, accounting: accounting.clone(), admin };
         let state = ApiState::new(&config, tracker.clone(), kept, &bound, directory, hooks);
         Self { router: router(state), tracker, access, reloads, saves, shutdowns, ready, dir }
     }

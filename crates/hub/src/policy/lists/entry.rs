@@ -1,3 +1,4 @@
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -11,6 +12,9 @@ const AGENT_BYTES_MAX: usize = 128;
 
 /// What an entry begins with that is about user agents.
 const AGENT: &str = "agent:";
+
+/// Bits of an IPv4-mapped IPv6 address before the IPv4 address (RFC 4291 §2.5.5.2).
+const MAPPED_BITS: u8 = 96;
 
 /// Characters of a wrong entry that are quoted.
 const QUOTED_MAX: usize = 60;
@@ -34,6 +38,8 @@ pub enum List {
     ApiAllowed,
     /// Networks that the API and the page are not for.
     ApiDenied,
+    /// Networks that nothing here is for.
+    Banned,
 }
 
 /// What a line of a list says.
@@ -59,7 +65,7 @@ pub struct EntryError {
 
 impl List {
     /// Every list.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::TorrentsAllowed,
         Self::TorrentsDenied,
         Self::ClientsAllowed,
@@ -68,6 +74,7 @@ impl List {
         Self::PeersDenied,
         Self::ApiAllowed,
         Self::ApiDenied,
+        Self::Banned,
     ];
 
     /// As it is written, in the configuration too.
@@ -82,7 +89,14 @@ impl List {
             Self::PeersDenied => "peers_denied",
             Self::ApiAllowed => "api_allowed",
             Self::ApiDenied => "api_denied",
+            Self::Banned => "banned",
         }
+    }
+
+    /// The list of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|list| list.name() == name)
     }
 
     /// Whether what is on it may take part, rather than may not.
@@ -105,11 +119,26 @@ impl List {
                 client(text),
                 "the beginning of a peer id, such as -TR, nor `agent:` and the beginning of a user agent",
             ),
-            Self::PeersAllowed | Self::PeersDenied | Self::ApiAllowed | Self::ApiDenied => {
+            Self::PeersAllowed | Self::PeersDenied | Self::ApiAllowed | Self::ApiDenied | Self::Banned => {
                 (network(text).map(Entry::Network), "an address or a network such as 192.0.2.1 or 10.0.0.0/8")
             }
         };
         entry.ok_or_else(|| EntryError { text: text.chars().take(QUOTED_MAX).collect(), expected })
+    }
+}
+
+/// As it is written, the same whatever it was read from.
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Torrent(hash) => write!(f, "{hash}"),
+            Self::PeerId(prefix) => f.write_str(&String::from_utf8_lossy(prefix)),
+            Self::Agent(prefix) => write!(f, "{AGENT}{}", String::from_utf8_lossy(prefix)),
+            Self::Network(network) if network.prefix_len() == network.max_prefix_len() => {
+                write!(f, "{}", network.addr())
+            }
+            Self::Network(network) => write!(f, "{network}"),
+        }
     }
 }
 
@@ -125,8 +154,16 @@ fn client(text: &str) -> Option<Entry> {
     }
 }
 
+/// A network, from its first address on; an IPv4-mapped one is IPv4.
 fn network(text: &str) -> Option<IpNet> {
-    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
+    let mapped = network.addr().to_canonical();
+    let bits = network.prefix_len().checked_sub(MAPPED_BITS);
+    let canonical = match bits {
+        Some(bits) if network.addr().is_ipv6() && mapped.is_ipv4() => IpNet::new(mapped, bits).ok()?,
+        _ => network,
+    };
+    Some(canonical.trunc())
 }
 
 #[cfg(test)]
@@ -140,6 +177,26 @@ mod tests {
         assert_eq!(List::ClientsDenied.read("-XL"), Ok(Entry::PeerId(b"-XL"[..].into())));
         assert_eq!(List::ClientsDenied.read("agent: Evil/1"), Ok(Entry::Agent(b"Evil/1"[..].into())));
         assert_eq!(List::PeersDenied.read("::1"), Ok(Entry::Network("::1/128".parse().unwrap())));
+    }
+
+    #[test]
+    fn what_means_the_same_is_written_the_same() {
+        let hash = "00112233445566778899aabbccddeeff00112233";
+        for (list, text, written) in [
+            (List::TorrentsAllowed, &*hash.to_uppercase(), hash),
+            (List::ClientsDenied, "-XL", "-XL"),
+            (List::ClientsDenied, "agent: Evil/1", "agent:Evil/1"),
+            (List::Banned, "192.0.2.77/24", "192.0.2.0/24"),
+            (List::Banned, "192.0.2.77/32", "192.0.2.77"),
+            (List::Banned, "::ffff:192.0.2.77", "192.0.2.77"),
+            (List::Banned, "::ffff:192.0.2.77/120", "192.0.2.0/24"),
+            (List::Banned, "2001:DB8::1/32", "2001:db8::/32"),
+            (List::Banned, "::/0", "::/0"),
+        ] {
+            assert_eq!(list.read(text).unwrap().to_string(), written);
+            assert_eq!(list.read(written).unwrap(), list.read(text).unwrap());
+        }
+        assert_eq!(List::ALL.map(|list| List::named(list.name())), List::ALL.map(Some));
     }
 
     #[test]

@@ -3,9 +3,11 @@
 use proptest::prelude::*;
 use swarm::UserId;
 
+use crate::policy::lists::List;
 use crate::store::model::Model;
 use crate::store::roll::{
-    Act, AuditEntry, Deed, Done, Invite, Member, MemberPatch, NewMember, Role, Scope, SecretHash, Span, Token,
+    Act, AuditEntry, Deed, Done, Invite, Member, MemberPatch, NewMember, Role, Rule, Scope, SecretHash, Span,
+    Token,
 };
 use crate::store::sqlite::Sqlite;
 use crate::store::{Change, Effect, Store};
@@ -16,6 +18,7 @@ pub(super) fn run<S: Store>(new: &impl Fn() -> S) {
     passkeys_come_and_go(&mut new());
     invitations_are_used_up(&mut new());
     tokens_have_names(&mut new());
+    a_rule_is_of_its_entry(&mut new());
     what_was_done_is_recorded_and_nothing_else(&mut new());
 }
 
@@ -144,6 +147,45 @@ fn tokens_have_names(store: &mut impl Store) {
     assert_eq!(store.tokens().unwrap(), []);
 }
 
+fn rule(entry: &str, until: Option<i64>) -> Rule {
+    Rule {
+        id: 0,
+        list: List::Banned,
+        entry: entry.into(),
+        until,
+        note: "why".into(),
+        created_by: "admin".into(),
+        created_at: 1_000,
+    }
+}
+
+fn a_rule_is_of_its_entry(store: &mut impl Store) {
+    let (a, b) = (rule("192.0.2.1", Some(2_000)), rule("192.0.2.2", None));
+    assert_eq!(
+        act(store, Deed::AddRule(a.clone(), vec![])),
+        Done::Rule(Box::new(Rule { id: 1, ..a.clone() }))
+    );
+    assert_eq!(
+        act(store, Deed::AddRule(b.clone(), vec![])),
+        Done::Rule(Box::new(Rule { id: 2, ..b.clone() }))
+    );
+    let longer = Rule { until: Some(3_000), note: "again".into(), created_at: 1_001, ..a.clone() };
+    assert_eq!(
+        act(store, Deed::AddRule(longer.clone(), vec![])),
+        Done::Rule(Box::new(Rule { id: 1, ..longer.clone() }))
+    );
+    let elsewhere = Rule { list: List::PeersDenied, ..a.clone() };
+    act(store, Deed::AddRule(elsewhere.clone(), vec![]));
+    let stored = [Rule { id: 1, ..longer }, Rule { id: 2, ..b.clone() }, Rule { id: 3, ..elsewhere }];
+    assert_eq!(store.rules().unwrap(), stored);
+    act(store, Deed::AddRule(b.clone(), vec![1, 3, 9]));
+    assert_eq!(store.rules().unwrap(), [Rule { id: 2, ..b }]);
+    assert_eq!(act(store, Deed::RemoveRule(2)), Done::Yes);
+    assert_eq!(act(store, Deed::RemoveRule(2)), Done::Unknown);
+    // A number is never used twice.
+    assert_eq!(act(store, Deed::AddRule(a.clone(), vec![])), Done::Rule(Box::new(Rule { id: 4, ..a })));
+}
+
 fn what_was_done_is_recorded_and_nothing_else(store: &mut impl Store) {
     act_at(store, Deed::Record, 1);
     act_at(store, Deed::RemoveToken("none".into()), 2);
@@ -190,6 +232,9 @@ fn deeds() -> impl Strategy<Value = Deed> {
         (name, version).prop_map(|(name, version)| Deed::RemoveMember { name, version }),
         (0_u32..3).prop_map(move |uses| Deed::AddInvite(invite(uses), secret(0))),
         (1_i64..4).prop_map(Deed::RemoveInvite),
+        (prop::sample::select(vec!["::1", "::2"]), prop::collection::vec(1_i64..4, 0..2))
+            .prop_map(|(entry, over)| Deed::AddRule(rule(entry, Some(5)), over)),
+        (1_i64..4).prop_map(Deed::RemoveRule),
     ]
 }
 
@@ -223,6 +268,7 @@ proptest! {
         }
         prop_assert_eq!(real.members(ALL).unwrap(), model.members(ALL).unwrap());
         prop_assert_eq!(real.invites(ALL).unwrap(), model.invites(ALL).unwrap());
+        prop_assert_eq!(real.rules().unwrap(), model.rules().unwrap());
         prop_assert_eq!(real.audit(ALL).unwrap(), model.audit(ALL).unwrap());
         let sorted = |store: &dyn Store| {
             let mut passes = store.passes().unwrap();

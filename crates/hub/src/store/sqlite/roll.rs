@@ -1,12 +1,16 @@
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use swarm::UserId;
 
+use crate::policy::lists::List;
 use crate::store::roll::{
-    Act, AuditEntry, Deed, Done, Invite, Member, MemberPatch, NewMember, Pass, Role, Scope, SecretHash, Span,
-    Token,
+    Act, AuditEntry, Deed, Done, Invite, Member, MemberPatch, NewMember, Pass, Role, Rule, Scope, SecretHash,
+    Span, Token,
 };
 
 const MEMBER_COLUMNS: &str = "id, name, role, disabled, until, passkey, invited_by, created_at, version";
+
+const REMOVE_RULE: &str = "DELETE FROM rules WHERE id = ?1";
 
 /// Does what is to be done and records it, within the caller's transaction.
 pub(super) fn apply(connection: &Connection, act: &Act) -> rusqlite::Result<Done> {
@@ -24,8 +28,10 @@ pub(super) fn apply(connection: &Connection, act: &Act) -> rusqlite::Result<Done
         Deed::RemoveToken(name) => {
             affected(connection.prepare_cached("DELETE FROM tokens WHERE name = ?1")?.execute([name])?)
         }
+        Deed::AddRule(rule, over) => add_rule(connection, rule, over)?,
+        Deed::RemoveRule(id) => affected(connection.prepare_cached(REMOVE_RULE)?.execute([id])?),
     };
-    if matches!(done, Done::Yes | Done::Member(_) | Done::Invite(_)) {
+    if done.is_effect() {
         record(connection, &act.record)?;
     }
     Ok(done)
@@ -118,6 +124,24 @@ fn add_token(connection: &Connection, token: &Token) -> rusqlite::Result<Done> {
     Ok(if rows > 0 { Done::Yes } else { Done::Taken })
 }
 
+fn add_rule(connection: &Connection, rule: &Rule, over: &[i64]) -> rusqlite::Result<Done> {
+    let mut forget = connection.prepare_cached(REMOVE_RULE)?;
+    over.iter().try_for_each(|id| forget.execute([id]).map(drop))?;
+    let Rule { list, entry, until, note, created_by, created_at, .. } = rule;
+    let row = params![list.name(), entry, until, note, created_by, created_at];
+    // Not ON CONFLICT, which uses a number up.
+    let change = "UPDATE rules SET until = ?3, note = ?4, created_by = ?5, created_at = ?6 \
+                  WHERE list = ?1 AND entry = ?2 RETURNING id";
+    let insert = "INSERT INTO rules (list, entry, until, note, created_by, created_at) \
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id";
+    let id = |sql| connection.prepare_cached(sql)?.query_row(row, |row| row.get(0)).optional();
+    let id: i64 = match id(change)? {
+        Some(id) => id,
+        None => id(insert)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?,
+    };
+    Ok(Done::Rule(Box::new(Rule { id, ..rule.clone() })))
+}
+
 fn record(connection: &Connection, entry: &AuditEntry) -> rusqlite::Result<()> {
     let sql = "INSERT INTO audit (at, who, address, act, object) VALUES (?1, ?2, ?3, ?4, ?5)";
     let AuditEntry { at, who, address, act, object } = entry;
@@ -182,6 +206,29 @@ pub(super) fn tokens(connection: &Connection) -> rusqlite::Result<Vec<Token>> {
         })
     };
     connection.prepare_cached(sql)?.query_map([], token)?.collect()
+}
+
+pub(super) fn rules(connection: &Connection) -> rusqlite::Result<Vec<Rule>> {
+    let sql = "SELECT id, list, entry, until, note, created_by, created_at FROM rules ORDER BY id";
+    let rule = |row: &Row<'_>| {
+        Ok(Rule {
+            id: row.get(0)?,
+            list: row.get(1)?,
+            entry: row.get(2)?,
+            until: row.get(3)?,
+            note: row.get(4)?,
+            created_by: row.get(5)?,
+            created_at: row.get(6)?,
+        })
+    };
+    connection.prepare_cached(sql)?.query_map([], rule)?.collect()
+}
+
+/// By its name. One of another name is none of ours.
+impl FromSql for List {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Self::named(value.as_str()?).ok_or(FromSqlError::InvalidType)
+    }
 }
 
 /// The newest first, before the number that `span` names; 0 for the newest of all.
