@@ -1,6 +1,7 @@
 //! What the tests drive, and how it comes onto a Debian machine.
 
 use std::fmt;
+use std::path::Path;
 use std::process::Command;
 
 use lab::{PYTHON, find, has_python_module};
@@ -24,6 +25,9 @@ enum What {
 
 use What::{Program, PythonModule};
 
+/// What tries the API by its description, and the version whose judgement is relied on.
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+
 const TOOLS: &[Tool] = &[
     Tool { what: Program("ip"), package: "iproute2", left_out: "all tests with hosts of their own" },
     Tool {
@@ -33,6 +37,8 @@ const TOOLS: &[Tool] = &[
     },
     Tool { what: Program("aria2c"), package: "aria2", left_out: "aria2's tests" },
     Tool { what: Program("curl"), package: "curl", left_out: "the examples of the API's description" },
+    Tool { what: PythonModule("venv"), package: "python3-venv", left_out: "the API's description" },
+    Tool { what: PythonModule("ensurepip"), package: "python3-venv", left_out: "the API's description" },
     Tool {
         what: Program("opentracker"),
         package: "opentracker",
@@ -52,9 +58,15 @@ pub(crate) fn run() -> Result<(), String> {
     let missing = missing();
     if missing.is_empty() {
         println!("nothing is missing");
-        return Ok(());
+    } else {
+        bring(&missing)?;
     }
-    let packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
+    schemathesis()
+}
+
+fn bring(missing: &[&Tool]) -> Result<(), String> {
+    let mut packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
+    packages.dedup();
     if is_root() && find("apt-get").is_some() {
         install(&packages)?;
     }
@@ -65,6 +77,22 @@ pub(crate) fn run() -> Result<(), String> {
     if !still.is_empty() {
         let packages: Vec<&str> = still.iter().map(|tool| tool.package).collect();
         println!("on Debian and Ubuntu: sudo apt-get install {}", packages.join(" "));
+    }
+    Ok(())
+}
+
+/// Brings Schemathesis from the Python package index, beside what is built, where it is not there.
+fn schemathesis() -> Result<(), String> {
+    let program = lab::schemathesis();
+    let Some(folder) = program.parent().and_then(Path::parent) else { return Ok(()) };
+    if program.is_file() || !has_python_module("ensurepip") {
+        return Ok(());
+    }
+    println!("installing {SCHEMATHESIS} into {}", folder.display());
+    let made = run::run(Command::new(PYTHON).args(["-m", "venv"]).arg(folder))?.success;
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", SCHEMATHESIS];
+    if !made || !run::run(Command::new(folder.join("bin/python")).args(pip))?.success {
+        println!("Schemathesis cannot be installed, so its test of the API's description will be skipped");
     }
     Ok(())
 }

@@ -40,7 +40,9 @@ pub(crate) async fn act(
     let room = durable.room(0).await?;
     match durable.change(Change::Act(Box::new(Act { deed, record })), room).await? {
         Effect::Acted(done) => {
-            tracing::info!(who = actor.who, address = %actor.address, object, "{act}");
+            if done.is_effect() {
+                tracing::info!(who = actor.who, address = %actor.address, object, "{act}");
+            }
             Ok(done)
         }
         // Of each change comes an effect of its own kind.

@@ -23,7 +23,7 @@ pub mod wait;
 
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -54,6 +54,13 @@ pub fn has_python_module(name: &str) -> bool {
     let mut command = Command::new(PYTHON);
     command.args(["-c", &format!("import {name}")]).stdin(Stdio::null()).stdout(Stdio::null());
     command.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+/// Where Schemathesis is, which tries an API by its description, once `cargo xtask setup` has brought it.
+pub fn schemathesis() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let target = target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"));
+    target.join("tools/schemathesis/bin/schemathesis")
 }
 
 /// Whether all `programs` are there; says so ([`skip`]) if one is not.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::de::{Error as _, Unexpected};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use super::describe::Paging;
 use super::fields::{self, invalid};
 use super::query::Parameters;
 use super::standing::{Acting, Standing};
@@ -20,7 +21,8 @@ use crate::store::roll::{Rule, Scope};
 /// Seconds after which there may be room for another rule.
 const FULL_RETRY_SECS: u32 = 3_600;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AccessRule)]
 struct Shown {
     id: i64,
     list: &'static str,
@@ -33,25 +35,54 @@ struct Shown {
     created_at: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AccessRulePage)]
 struct Page {
     rules: Vec<Shown>,
     next: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewAccessRule)]
 struct New {
-    #[serde(deserialize_with = "list_named")]
-    list: List,
+    list: ListField,
+    /// An info hash; what a client's peer id begins with, or `agent:` and what its user agent does; an address or a network.
     entry: String,
     #[serde(default)]
     until: Option<i64>,
     #[serde(default)]
+    #[schema(max_length = 200)]
     note: String,
 }
 
-/// `GET /api/v1/access?list=&entry=&limit=&cursor=`
+/// A list as it is written.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = AccessList)]
+enum ListField {
+    TorrentsAllowed,
+    TorrentsDenied,
+    ClientsAllowed,
+    ClientsDenied,
+    PeersAllowed,
+    PeersDenied,
+    ApiAllowed,
+    ApiDenied,
+    Banned,
+}
+
+/// Access rules in the order in which they were made. Scope `read`.
+#[utoipa::path(
+    get, path = "/access", tag = "administration",
+    params(
+        ("list" = Option<ListField>, Query, description = "Of this list only"),
+        ("entry" = Option<String>, Query, description = "With this entry only; needs `list`"),
+        Paging,
+    ),
+    responses((status = 200, body = Page)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn list(
     State(state): State<Arc<ApiState>>,
     standing: Standing,
@@ -59,7 +90,7 @@ pub(super) async fn list(
 ) -> Result<Response, Problem> {
     standing.require(Scope::Read)?;
     let span = span(&parameters)?;
-    let list = parameters.get("list").map(named).transpose()?;
+    let list = parameters.stated("list").map(named).transpose()?;
     let entry = match (list, parameters.get("entry")) {
         (_, None) => None,
         (None, Some(_)) => return Err(Problem::bad_request("`entry` is of a list: name it as `list`")),
@@ -79,7 +110,16 @@ pub(super) async fn list(
     state.json(&Page { rules: rules.into_iter().map(Shown::of).collect(), next })
 }
 
-/// `POST /api/v1/access`
+/// Makes an access rule, or gives one that is there another end and note. Scope `admin`.
+#[utoipa::path(
+    post, path = "/access", tag = "administration",
+    request_body = New,
+    responses(
+        (status = 200, description = "It was there", body = Shown),
+        (status = 201, description = "It is new", body = Shown),
+    ),
+    security(("bearer" = [])),
+)]
 pub(super) async fn add(
     State(state): State<Arc<ApiState>>,
     acting: Acting,
@@ -87,13 +127,19 @@ pub(super) async fn add(
 ) -> Result<Response, Problem> {
     let actor = acting.require(Scope::Admin)?;
     let New { list, entry, until, note } = fields::read(request.into_body(), &state).await?;
-    let (rule, is_new) = state.rules.add(list, &entry, until, &note, &actor).await?;
+    let (rule, is_new) = state.rules.add(list.into(), &entry, until, &note, &actor).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     let place = [(header::LOCATION, format!("/api/v1/access/{}", rule.id))];
     Ok((status, place, state.json(&Shown::of(rule))?).into_response())
 }
 
-/// `GET /api/v1/access/<id>`
+/// One access rule. Scope `read`.
+#[utoipa::path(
+    get, path = "/access/{id}", tag = "administration",
+    params(("id" = i64, Path, description = "Its number", minimum = 1)),
+    responses((status = 200, body = Shown)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn get(
     State(state): State<Arc<ApiState>>,
     standing: Standing,
@@ -104,7 +150,13 @@ pub(super) async fn get(
     state.json(&Shown::of(rule))
 }
 
-/// `DELETE /api/v1/access/<id>`
+/// Takes an access rule back. Scope `admin`.
+#[utoipa::path(
+    delete, path = "/access/{id}", tag = "administration",
+    params(("id" = i64, Path, description = "Its number", minimum = 1)),
+    responses((status = 204)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn remove(
     State(state): State<Arc<ApiState>>,
     acting: Acting,
@@ -126,10 +178,20 @@ fn names() -> String {
     List::ALL.map(|list| format!("`{}`", list.name())).join(", ")
 }
 
-fn list_named<'de, D: Deserializer<'de>>(deserializer: D) -> Result<List, D::Error> {
-    let name = String::deserialize(deserializer)?;
-    let expected = format!("one of {}", names());
-    List::named(&name).ok_or_else(|| D::Error::invalid_value(Unexpected::Str(&name), &&*expected))
+impl From<ListField> for List {
+    fn from(list: ListField) -> Self {
+        match list {
+            ListField::TorrentsAllowed => Self::TorrentsAllowed,
+            ListField::TorrentsDenied => Self::TorrentsDenied,
+            ListField::ClientsAllowed => Self::ClientsAllowed,
+            ListField::ClientsDenied => Self::ClientsDenied,
+            ListField::PeersAllowed => Self::PeersAllowed,
+            ListField::PeersDenied => Self::PeersDenied,
+            ListField::ApiAllowed => Self::ApiAllowed,
+            ListField::ApiDenied => Self::ApiDenied,
+            ListField::Banned => Self::Banned,
+        }
+    }
 }
 
 impl Shown {

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use swarm::accounts::Factors;
 use swarm::{InfoHash, UserId};
+use utoipa::ToSchema;
 
 use super::fields::{self, invalid};
 use super::query::Parameters;
@@ -29,7 +30,8 @@ const PCT_MAX: u32 = 10_000;
 const FULL_RETRY_SECS: u32 = 3_600;
 
 /// What somebody is credited.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Account)]
 struct Shown {
     /// Bytes, as clients counted them.
     uploaded: u64,
@@ -44,7 +46,8 @@ struct Shown {
     flagged: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TorrentAccount)]
 struct ShownTorrent {
     info_hash: String,
     #[serde(flatten)]
@@ -55,7 +58,8 @@ struct ShownTorrent {
     last_at: i64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AccountWhole)]
 struct Whole {
     #[serde(flatten)]
     account: Shown,
@@ -63,7 +67,8 @@ struct Whole {
     next: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = HitAndRun)]
 struct ShownRun {
     /// The member's name; `null` if it is removed.
     user: Option<String>,
@@ -71,12 +76,14 @@ struct ShownRun {
     of: ShownTorrent,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = HitAndRuns)]
 struct Runs {
     hit_and_runs: Vec<ShownRun>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Factors)]
 struct ShownFactors {
     id: i64,
     info_hash: Option<String>,
@@ -88,19 +95,23 @@ struct ShownFactors {
     ends: Option<i64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct AllFactors {
     factors: Vec<ShownFactors>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewFactors {
+    /// All torrents without.
     #[serde(default)]
+    #[schema(pattern = "^[0-9a-fA-F]{40}$")]
     info_hash: Option<String>,
     #[serde(default = "all")]
+    #[schema(maximum = 10000)]
     upload_pct: u32,
     #[serde(default = "all")]
+    #[schema(maximum = 10000)]
     download_pct: u32,
     #[serde(default)]
     begins: Option<i64>,
@@ -112,7 +123,18 @@ const fn all() -> u32 {
     100
 }
 
-/// `GET /api/v1/users/<name>/account?limit=&cursor=`
+/// What a member is credited, in all and for each torrent. Scope `read`.
+#[utoipa::path(
+    get, path = "/users/{name}/account", tag = "accounts",
+    params(
+        ("name" = String, Path, description = "What it is called", max_length = 32),
+        ("limit" = Option<usize>, Query, description = "Torrents of a page", minimum = 1),
+        ("cursor" = Option<String>, Query,
+         description = "What `next` of the page before said", pattern = "^([0-9a-fA-F]{40})?$"),
+    ),
+    responses((status = 200, body = Whole)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn of_user(
     State(state): State<Arc<ApiState>>,
     standing: Standing,
@@ -124,7 +146,17 @@ pub(super) async fn of_user(
     whole(&state, member.id, &parameters).await
 }
 
-/// `GET /api/v1/account?limit=&cursor=`: of the member who asks.
+/// The same of the member whose passkey is shown.
+#[utoipa::path(
+    get, path = "/account", tag = "accounts",
+    params(
+        ("limit" = Option<usize>, Query, description = "Torrents of a page", minimum = 1),
+        ("cursor" = Option<String>, Query,
+         description = "What `next` of the page before said", pattern = "^([0-9a-fA-F]{40})?$"),
+    ),
+    responses((status = 200, body = Whole)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn own(
     State(state): State<Arc<ApiState>>,
     standing: Standing,
@@ -132,13 +164,20 @@ pub(super) async fn own(
 ) -> Result<Response, Problem> {
     match standing {
         Standing::Member(member) => whole(&state, member.user, &parameters).await,
-        Standing::Stranger | Standing::Holder { .. } => Err(Problem::bad_request(
+        Standing::Stranger | Standing::Holder { .. } => Err(Problem::new(
+            StatusCode::FORBIDDEN,
             "this is about the member who asks, by its passkey; /users/<name>/account is for others",
         )),
     }
 }
 
-/// `GET /api/v1/hit-and-runs?limit=`
+/// Who completed something, and neither seeded it nor gave it on. Scope `read`.
+#[utoipa::path(
+    get, path = "/hit-and-runs", tag = "accounts",
+    params(("limit" = Option<usize>, Query, description = "So many at most", minimum = 1)),
+    responses((status = 200, body = Runs)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn hit_and_runs(
     State(state): State<Arc<ApiState>>,
     standing: Standing,
@@ -156,7 +195,12 @@ pub(super) async fn hit_and_runs(
     state.json(&Runs { hit_and_runs })
 }
 
-/// `GET /api/v1/factors`
+/// What bytes count for, and when. Scope `read`.
+#[utoipa::path(
+    get, path = "/factors", tag = "accounts",
+    responses((status = 200, body = AllFactors)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn factors(
     State(state): State<Arc<ApiState>>,
     standing: Standing,
@@ -166,7 +210,13 @@ pub(super) async fn factors(
     state.json(&AllFactors { factors })
 }
 
-/// `POST /api/v1/factors`
+/// Makes bytes of a torrent, or of all, count for more or less. Scope `torrents`.
+#[utoipa::path(
+    post, path = "/factors", tag = "accounts",
+    request_body = NewFactors,
+    responses((status = 201, body = ShownFactors)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn add_factors(
     State(state): State<Arc<ApiState>>,
     acting: Acting,
@@ -200,7 +250,13 @@ pub(super) async fn add_factors(
     Ok((StatusCode::CREATED, state.json(&ShownFactors::of(&rule))?).into_response())
 }
 
-/// `DELETE /api/v1/factors/<id>`
+/// Takes factors back. Scope `torrents`.
+#[utoipa::path(
+    delete, path = "/factors/{id}", tag = "accounts",
+    params(("id" = i64, Path, description = "Its number", minimum = 1)),
+    responses((status = 204)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn remove_factors(
     State(state): State<Arc<ApiState>>,
     acting: Acting,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::describe::Paging;
 use super::query::Parameters;
 use super::standing::Standing;
 use super::users::span;
@@ -13,7 +15,8 @@ use super::{ApiState, Problem};
 use crate::acts::Actor;
 use crate::store::roll::{AuditEntry, Scope};
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditEntry)]
 struct Shown {
     id: i64,
     /// Unix seconds.
@@ -24,13 +27,20 @@ struct Shown {
     object: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditPage)]
 struct Page {
     acts: Vec<Shown>,
     next: Option<String>,
 }
 
-/// `GET /api/v1/audit?limit=&cursor=`, the newest first.
+/// Every administrative act, the newest first. Scope `admin`.
+#[utoipa::path(
+    get, path = "/audit", tag = "administration",
+    params(Paging),
+    responses((status = 200, body = Page)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn list(
     State(state): State<Arc<ApiState>>,
     standing: Standing,

@@ -14,7 +14,8 @@ use crate::store::roll::Scope;
 /// Seconds after which a hub that could not do something may be able to.
 const RETRY_SECS: u32 = 5;
 
-/// `POST /api/v1/reload`: reads the certificate and the access lists anew.
+/// Reads the certificate and the access lists anew. Scope `admin`.
+#[utoipa::path(post, path = "/reload", tag = "hub", responses((status = 204)), security(("bearer" = [])))]
 pub(super) async fn reload(
     State(state): State<Arc<ApiState>>,
     acting: Acting,
@@ -25,13 +26,15 @@ pub(super) async fn reload(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /api/v1/save`: the swarms and all counts are on disk when it is answered.
+/// Saves the swarms and the counts: they are on disk when it is answered. Scope `admin`.
+#[utoipa::path(post, path = "/save", tag = "hub", responses((status = 204)), security(("bearer" = [])))]
 pub(super) async fn save(State(state): State<Arc<ApiState>>, acting: Acting) -> Result<StatusCode, Problem> {
     save_all(&state, &acting.require(Scope::Admin)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /api/v1/shutdown`
+/// Stops the hub as Ctrl-C does. Scope `admin`.
+#[utoipa::path(post, path = "/shutdown", tag = "hub", responses((status = 204)), security(("bearer" = [])))]
 pub(super) async fn shutdown(
     State(state): State<Arc<ApiState>>,
     acting: Acting,

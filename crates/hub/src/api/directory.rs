@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Serialize;
 use swarm::directory::{Dialect, HolderView, NameView};
+use utoipa::ToSchema;
 
 use super::metrics::Text;
 use super::query::Parameters;
@@ -38,7 +39,8 @@ pub struct DirectoryView {
 }
 
 /// A dialect that is served.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ClassicDialect)]
 pub(super) struct Served {
     /// Where the hub serves it.
     port: u16,
@@ -48,14 +50,15 @@ pub(super) struct Served {
     names: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = NamePage)]
 struct Page {
     names: Vec<Name>,
     next: Option<String>,
 }
 
 /// A name, and who can serve it to whom.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Name {
     name: String,
     /// Bytes, if a peer of `index` says it.
@@ -68,7 +71,8 @@ struct Name {
     peers: Option<Vec<Peer>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = NamePeer)]
 struct Peer {
     dialect: &'static str,
     /// What it calls itself; absent in `beacon`.
@@ -77,7 +81,18 @@ struct Peer {
     port: u16,
 }
 
-/// `GET /api/v1/directory?query=&limit=&cursor=`
+/// Names that are offered in the classic dialects; who offers them, for a token of scope `read`.
+#[utoipa::path(
+    get, path = "/directory", tag = "torrents",
+    params(
+        ("query" = Option<String>, Query, description = "Words that the name has"),
+        ("limit" = Option<usize>, Query, description = "Entries of a page", minimum = 1),
+        ("cursor" = Option<String>, Query,
+         description = "What `next` of the page before said", pattern = "^([0-9]{1,9})?$"),
+    ),
+    responses((status = 200, body = Page)),
+    security((), ("bearer" = [])),
+)]
 pub(super) async fn list(
     State(state): State<Arc<ApiState>>,
     standing: Standing,

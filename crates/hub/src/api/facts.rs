@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use swarm::InfoHash;
+use utoipa::ToSchema;
 
 use super::{Problem, text::quoted};
 use crate::catalogue::{NewTorrent, TorrentFile};
@@ -11,10 +12,13 @@ use crate::catalogue::{NewTorrent, TorrentFile};
 const QUOTED_BEFORE: usize = 24;
 const QUOTED_AFTER: usize = 8;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Facts {
+#[schema(as = TorrentFacts)]
+pub(super) struct Facts {
+    #[schema(pattern = "^[0-9a-fA-F]{40}$")]
     info_hash: String,
+    #[schema(min_length = 1)]
     name: String,
     size: Option<u64>,
     piece_length: Option<u64>,
@@ -28,8 +32,9 @@ struct Facts {
     created_at: Option<i64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = FactsFile)]
 struct File {
     path: String,
     length: u64,
@@ -41,6 +46,10 @@ struct File {
 ///
 /// 400 that quotes what is wrong.
 pub(crate) fn decode(bytes: &[u8]) -> Result<NewTorrent, Problem> {
+    // As a list, it would be read as its fields without their names.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Problem::bad_request("the body is a list, and an object with fields is expected"));
+    }
     let facts: Facts = json(bytes)?;
     let info_hash: InfoHash = facts
         .info_hash
@@ -171,6 +180,8 @@ mod tests {
         }
         let problem = decode(br#"{"info_hash":"xyz","name":"n"}"#).unwrap_err();
         assert_eq!(problem.detail(), "`xyz` is not an info hash: 40 hexadecimal digits are expected");
+        let list = format!(r#"["{HASH}","n"]"#);
+        assert!(decode(list.as_bytes()).unwrap_err().detail().starts_with("the body is a list"));
         let problem = decode(b"{\"name\":\"\xff\"}").unwrap_err();
         assert!(problem.detail().contains("invalid unicode code point"), "{problem}");
     }

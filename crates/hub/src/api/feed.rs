@@ -26,7 +26,19 @@ const DESCRIPTION: &str = "Torrents of this hub's catalogue, the newest first";
 /// What .torrent files are served as.
 const BITTORRENT: &str = "application/x-bittorrent";
 
-/// `GET /feed?query=&format=&limit=`
+/// The newest torrents for programs that fetch by themselves, as RSS 2.0 or Atom.
+#[utoipa::path(
+    get, path = "/feed", tag = "torrents",
+    params(
+        ("query" = Option<String>, Query, description = "Words that name or file names have"),
+        ("format" = Option<String>, Query, description = "`rss`, unless it is `atom`", pattern = "^(rss|atom)?$"),
+        ("limit" = Option<usize>, Query, description = "So many at most", minimum = 1),
+    ),
+    responses((status = 200, content(
+        (String = "application/rss+xml"), (String = "application/atom+xml"),
+    )), (status = 304, description = "It is what `If-None-Match` says")),
+    security((), ("bearer" = [])),
+)]
 pub(super) async fn feed(
     State(state): State<Arc<ApiState>>,
     site: Site,

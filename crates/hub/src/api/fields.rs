@@ -28,6 +28,10 @@ pub(super) async fn read<T: DeserializeOwned>(body: Body, state: &Arc<ApiState>)
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // As a list, it would be read as its fields without their names.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(invalid("the body: a list, where an object with fields is expected"));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let field = error.path().to_string();
@@ -126,6 +130,10 @@ mod tests {
         );
         assert_eq!(told(r#"{"name":"a","uses":-1}"#).0, 422);
         assert!(told(r#"{"name":"a","uses":-1}"#).1.starts_with("`uses`: "));
+        assert_eq!(
+            told(r#" ["a"]"#),
+            (422, "the body: a list, where an object with fields is expected".into())
+        );
         assert_eq!(told("{}"), (422, "the body: missing field `name`".into()));
         assert!(
             told(r#"{"name":"a","nick":"b"}"#).1.contains("unknown field `nick`, expected `name` or `uses`")

@@ -9,6 +9,7 @@ use serde::Serialize;
 use swarm::{PeerRecord, Role};
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, spawn_blocking};
+use utoipa::ToSchema;
 
 use super::body::Budget;
 use super::standing::Acting;
@@ -33,14 +34,20 @@ const SKIPPED_TOLD_MAX: usize = 20;
 const RETRY_SECS: u32 = 10;
 
 /// What came of an import.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 struct Imported {
     torrents: u64,
     peers: u64,
     skipped: Vec<String>,
 }
 
-/// `POST /api/v1/import`: the old tracker's state file. The same file twice changes nothing.
+/// Takes in an old tracker's state file; the same file twice changes nothing. Scope `admin`.
+#[utoipa::path(
+    post, path = "/import", tag = "hub",
+    request_body = serde_json::Value,
+    responses((status = 200, body = Imported)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn import(
     State(state): State<Arc<ApiState>>,
     acting: Acting,

@@ -6,7 +6,9 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use super::describe::Paging;
 use super::fields::{self, invalid};
 use super::query::Parameters;
 use super::standing::{Acting, Standing};
@@ -17,7 +19,8 @@ use crate::store::roll::{Invite, Scope};
 /// People who may come by one invitation.
 const USES_MAX: u32 = 10_000;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Invite)]
 struct Shown {
     id: i64,
     note: String,
@@ -32,18 +35,22 @@ struct Shown {
     code: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = InvitePage)]
 struct Page {
     invites: Vec<Shown>,
     next: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewInvite)]
 struct New {
     #[serde(default)]
+    #[schema(max_length = 200)]
     note: String,
     #[serde(default = "one")]
+    #[schema(minimum = 1, maximum = 10000)]
     uses: u32,
     #[serde(default)]
     until: Option<i64>,
@@ -53,7 +60,13 @@ const fn one() -> u32 {
     1
 }
 
-/// `GET /api/v1/invites?limit=&cursor=`
+/// Invitations in the order in which they were made. Scope `read`.
+#[utoipa::path(
+    get, path = "/invites", tag = "users",
+    params(Paging),
+    responses((status = 200, body = Page)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn list(
     State(state): State<Arc<ApiState>>,
     standing: Standing,
@@ -66,7 +79,13 @@ pub(super) async fn list(
     state.json(&Page { invites: invites.into_iter().map(|invite| Shown::of(invite, None)).collect(), next })
 }
 
-/// `POST /api/v1/invites`
+/// Makes an invitation. Its code is told this once. Scope `users`.
+#[utoipa::path(
+    post, path = "/invites", tag = "users",
+    request_body = New,
+    responses((status = 201, body = Shown)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn add(
     State(state): State<Arc<ApiState>>,
     acting: Acting,
@@ -83,7 +102,13 @@ pub(super) async fn add(
     Ok((StatusCode::CREATED, state.json(&shown)?).into_response())
 }
 
-/// `DELETE /api/v1/invites/<id>`
+/// Takes an invitation back. Scope `users`.
+#[utoipa::path(
+    delete, path = "/invites/{id}", tag = "users",
+    params(("id" = i64, Path, description = "Its number", minimum = 1)),
+    responses((status = 204)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn remove(
     State(state): State<Arc<ApiState>>,
     acting: Acting,

@@ -14,7 +14,11 @@ use crate::store::ledger::Outcome;
 use crate::store::roll::Scope;
 use crate::tracker::Metric;
 
-/// `GET /metrics`
+/// Numbers for Prometheus, in its text format 0.0.4. Scope `read`.
+#[utoipa::path(
+    get, path = "/metrics", tag = "hub",
+    responses((status = 200, content_type = "text/plain", body = String)), security(("bearer" = [])),
+)]
 pub(super) async fn metrics(
     State(state): State<Arc<ApiState>>,
     standing: Standing,

@@ -3,8 +3,8 @@
 //! Announces and scrapes are not here: [`front`](crate::listener::http::front) answers them before a request comes to
 //! the router. Nothing here is waited for by an announce.
 //!
-//! The rooms: [`problem`] is every refusal; [`admin`] the token; `standing` who may do what; `guard` what holds for all requests; `links` the
-//! hub's own addresses; `addition` the way into the catalogue, limited by `Throttle` and `body`; then a room for
+//! The rooms: [`problem`] is every refusal; [`admin`] the token; `standing` who may do what; `guard` what holds for all
+//! requests; `describe` what the API says of itself; `links` the hub's own addresses; `addition` the way into the catalogue, limited by `Throttle` and `body`; then a room for
 //! each group of calls.
 
 mod access;
@@ -14,6 +14,7 @@ pub mod admin;
 mod audit;
 mod body;
 mod control;
+mod describe;
 mod directory;
 mod facts;
 mod feed;
@@ -48,10 +49,13 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{get, post};
 use serde::Serialize;
 use swarm::InfoHash;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::accounting::Accounting;
 use crate::catalogue::{Catalogue, Torrent};
@@ -65,6 +69,7 @@ use crate::throttle::Throttle;
 use crate::tracker::Tracker;
 use crate::web;
 use body::{BODIES_BYTES_MAX, Budget};
+use describe::Description;
 use https::Https;
 
 pub use admin::{AdminToken, TokenError};
@@ -299,38 +304,40 @@ async fn to_its_end<T: Send + 'static>(
 
 /// All routes. Requests must carry the [`Origin`](crate::listener::http::handover::Origin) of their connection.
 pub fn router(state: Arc<ApiState>) -> Router {
-    let api = Router::new()
-        .route("/torrents", get(torrents::list).post(torrents::add))
-        .route("/torrents/{hash}", get(torrents::get).delete(torrents::remove))
-        .route("/directory", get(directory::list))
-        .route("/users", get(users::list).post(users::add))
-        .route("/users/{name}", get(users::get).patch(users::change).delete(users::remove))
-        .route("/users/{name}/passkey", post(users::rotate).delete(users::revoke))
-        .route("/users/{name}/account", get(accounts::of_user))
-        .route("/account", get(accounts::own))
-        .route("/hit-and-runs", get(accounts::hit_and_runs))
-        .route("/factors", get(accounts::factors).post(accounts::add_factors))
-        .route("/factors/{id}", delete(accounts::remove_factors))
-        .route("/join", post(users::join))
-        .route("/invites", get(invites::list).post(invites::add))
-        .route("/invites/{id}", delete(invites::remove))
-        .route("/tokens", get(tokens::list).post(tokens::add))
-        .route("/tokens/{name}", delete(tokens::remove))
-        .route("/access", get(access::list).post(access::add))
-        .route("/access/{id}", get(access::get).delete(access::remove))
-        .route("/audit", get(audit::list))
-        .route("/reload", post(control::reload))
-        .route("/save", post(control::save))
-        .route("/shutdown", post(control::shutdown))
-        .route("/stats", get(status::stats))
-        .route("/import", post(import::import));
-    Router::new()
+    let api = OpenApiRouter::new()
+        .routes(routes!(torrents::list, torrents::add))
+        .routes(routes!(torrents::get, torrents::remove))
+        .routes(routes!(directory::list))
+        .routes(routes!(users::list, users::add))
+        .routes(routes!(users::get, users::change, users::remove))
+        .routes(routes!(users::rotate, users::revoke))
+        .routes(routes!(users::join))
+        .routes(routes!(accounts::of_user))
+        .routes(routes!(accounts::own))
+        .routes(routes!(accounts::hit_and_runs))
+        .routes(routes!(accounts::factors, accounts::add_factors))
+        .routes(routes!(accounts::remove_factors))
+        .routes(routes!(invites::list, invites::add))
+        .routes(routes!(invites::remove))
+        .routes(routes!(tokens::list, tokens::add))
+        .routes(routes!(tokens::remove))
+        .routes(routes!(access::list, access::add))
+        .routes(routes!(access::get, access::remove))
+        .routes(routes!(audit::list))
+        .routes(routes!(control::reload))
+        .routes(routes!(control::save))
+        .routes(routes!(control::shutdown))
+        .routes(routes!(status::stats))
+        .routes(routes!(import::import));
+    let (router, description) = OpenApiRouter::with_openapi(Description::openapi())
         .nest("/api/v1", api)
-        .route("/t/{file}", get(torrents::download))
-        .route("/feed", get(feed::feed))
-        .route("/metrics", get(metrics::metrics))
-        .route("/health", get(status::health))
-        .route("/ready", get(status::ready))
+        .routes(routes!(torrents::download))
+        .routes(routes!(feed::feed))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(status::health))
+        .routes(routes!(status::ready))
+        .split_for_parts();
+    describe::serve(router, description)
         .route("/add_torrent_info", post(neighbours::add_torrent_info))
         .route("/stats", get(neighbours::stats))
         .route("/save_state", get(neighbours::save_state))

@@ -6,6 +6,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::catalogue::{AddError, Fault, ListError};
 
@@ -116,12 +117,16 @@ impl IntoResponse for Problem {
 }
 
 /// The members in the order in which people read them.
-#[derive(Serialize)]
-struct Body<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Body<'a> {
+    /// Always `about:blank`.
     #[serde(rename = "type")]
     kind: &'static str,
+    /// What the status is called.
     title: &'static str,
     status: u16,
+    /// What is wrong, in a sentence that says what would be right.
     detail: &'a str,
     #[serde(flatten)]
     members: &'a Map<String, Value>,

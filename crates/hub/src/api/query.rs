@@ -5,8 +5,8 @@ use axum::http::request::Parts;
 
 use super::{Problem, text::quoted};
 
-/// The parameters of a query (WHATWG URL §5.1), in order. Those that are not known are ignored, and an empty one is the
-/// same as none.
+/// The parameters of a query (WHATWG URL §5.1), in order. Those that are not known are ignored, and an empty one is, as a
+/// form sends it, mostly the same as none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Parameters(Vec<(String, String)>);
 
@@ -39,14 +39,20 @@ impl Parameters {
         self.0.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
+    /// The first value of a parameter, be it empty: for those that no form of a page sends.
+    #[must_use]
+    pub(crate) fn stated(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
     /// A parameter that is a number from 1, and at most `max`: what is above counts as `max`.
     ///
     /// # Errors
     ///
     /// 400 if it is none.
     pub(crate) fn limit(&self, name: &str, default: usize, max: usize) -> Result<usize, Problem> {
-        let Some(text) = self.get(name) else { return Ok(default) };
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let Some(text) = self.stated(name) else { return Ok(default) };
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         match text.parse::<usize>() {
             Ok(0) => Err(not_a_limit(name, text)),
             Ok(number) => Ok(number.min(max)),

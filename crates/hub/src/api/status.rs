@@ -8,8 +8,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::json;
 use swarm::InfoHash;
+use utoipa::ToSchema;
 
 use super::directory::Served;
 use super::{ApiState, Problem};
@@ -22,7 +22,7 @@ const STORE_PATIENCE: Duration = Duration::from_secs(2);
 /// Seconds after which a hub that is not ready may be.
 const READY_RETRY_SECS: u32 = 1;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Stats {
     version: &'static str,
     uptime_secs: u32,
@@ -40,7 +40,47 @@ struct Stats {
     classic: BTreeMap<&'static str, Served>,
 }
 
-/// `GET /api/v1/stats`
+#[derive(Serialize, ToSchema)]
+struct Health {
+    /// "ok" or "degraded".
+    status: &'static str,
+    store: Part,
+    /// Where the hub is for members.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accounting: Option<Queue>,
+    uptime_secs: u32,
+    version: &'static str,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Part {
+    ok: bool,
+    /// What is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'static str>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Queue {
+    ok: bool,
+    /// Reports that wait to be written.
+    queued: usize,
+    /// What is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Ready {
+    ready: bool,
+}
+
+/// How much there is, and was done since the start.
+#[utoipa::path(
+    get, path = "/stats", tag = "hub",
+    responses((status = 200, body = Stats)),
+    security((), ("bearer" = [])),
+)]
 pub(super) async fn stats(State(state): State<Arc<ApiState>>) -> Response {
     let stats = state.tracker.stats();
     let sum = |metrics: &[Metric]| metrics.iter().map(|metric| state.tracker.count(*metric)).sum();
@@ -62,38 +102,34 @@ pub(super) async fn stats(State(state): State<Arc<ApiState>>) -> Response {
     .into_response()
 }
 
-/// `GET /health`: 200 whenever there is anybody to answer; the body says how the parts are.
+/// Whether the hub is well: 200 whenever there is anybody to answer; the body says how the parts are.
+#[utoipa::path(get, path = "/health", tag = "hub", responses((status = 200, body = Health)), security(()))]
 pub(super) async fn health(State(state): State<Arc<ApiState>>) -> Response {
-    let store = store(&state).await;
-    let status = if store.is_ok() { "ok" } else { "degraded" };
-    let mut detail = json!({ "ok": store.is_ok() });
-    if let Err(wrong) = store {
-        detail["detail"] = wrong.into();
-    }
-    let mut health = json!({
-        "status": status,
-        "version": env!("CARGO_PKG_VERSION"),
-        "uptime_secs": state.tracker.now(),
-        "store": detail,
+    let detail = store(&state).await.err();
+    let accounting = state.accounting.as_ref().map(Accounting::status).map(|status| Queue {
+        ok: status.failing.is_none(),
+        queued: status.queued,
+        detail: status.failing,
     });
-    if let Some(accounting) = state.accounting.as_ref().map(Accounting::status) {
-        let is_ok = accounting.failing.is_none();
-        health["accounting"] = json!({ "ok": is_ok, "queued": accounting.queued });
-        if let Some(why) = accounting.failing {
-            health["accounting"]["detail"] = why.into();
-            health["status"] = "degraded".into();
-        }
-    }
-    Json(health).into_response()
+    let is_well = detail.is_none() && accounting.as_ref().is_none_or(|accounting| accounting.ok);
+    Json(Health {
+        status: if is_well { "ok" } else { "degraded" },
+        store: Part { ok: detail.is_none(), detail },
+        accounting,
+        uptime_secs: state.tracker.now(),
+        version: env!("CARGO_PKG_VERSION"),
+    })
+    .into_response()
 }
 
-/// `GET /ready`: 200 if requests should be sent here.
+/// Whether requests should be sent here; 503 if not.
+#[utoipa::path(get, path = "/ready", tag = "hub", responses((status = 200, body = Ready)), security(()))]
 pub(super) async fn ready(State(state): State<Arc<ApiState>>) -> Result<Response, Problem> {
     if !*state.hooks.ready.borrow() {
         return Err(Problem::unavailable("the hub is starting or stopping", READY_RETRY_SECS));
     }
     store(&state).await.map_err(|wrong| Problem::unavailable(wrong, READY_RETRY_SECS))?;
-    Ok(Json(json!({ "ready": true })).into_response())
+    Ok(Json(Ready { ready: true }).into_response())
 }
 
 /// Reads from the store.

@@ -6,13 +6,15 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::fields;
 use super::standing::{Acting, Standing};
 use super::{ApiState, Problem};
 use crate::store::roll::{Scope, Token};
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Token)]
 struct Shown {
     name: String,
     scope: &'static str,
@@ -25,14 +27,17 @@ struct Shown {
     token: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Tokens)]
 struct All {
     tokens: Vec<Shown>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewToken)]
 struct New {
+    #[schema(min_length = 1, max_length = 32, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     name: String,
     scope: ScopeField,
     #[serde(default)]
@@ -40,8 +45,9 @@ struct New {
 }
 
 /// A scope as it is written.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = Scope)]
 enum ScopeField {
     Read,
     Torrents,
@@ -49,7 +55,12 @@ enum ScopeField {
     Admin,
 }
 
-/// `GET /api/v1/tokens`
+/// Every token, without its secret. Scope `admin`.
+#[utoipa::path(
+    get, path = "/tokens", tag = "administration",
+    responses((status = 200, body = All)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn list(
     State(state): State<Arc<ApiState>>,
     standing: Standing,
@@ -59,7 +70,13 @@ pub(super) async fn list(
     state.json(&All { tokens })
 }
 
-/// `POST /api/v1/tokens`
+/// Makes a token. Its secret is told this once. Scope `admin`.
+#[utoipa::path(
+    post, path = "/tokens", tag = "administration",
+    request_body = New,
+    responses((status = 201, body = Shown)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn add(
     State(state): State<Arc<ApiState>>,
     acting: Acting,
@@ -72,7 +89,13 @@ pub(super) async fn add(
     Ok((StatusCode::CREATED, state.json(&shown)?).into_response())
 }
 
-/// `DELETE /api/v1/tokens/<name>`
+/// Takes a token back. Scope `admin`.
+#[utoipa::path(
+    delete, path = "/tokens/{name}", tag = "administration",
+    params(("name" = String, Path, description = "What it is called", max_length = 32)),
+    responses((status = 204)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn remove(
     State(state): State<Arc<ApiState>>,
     acting: Acting,

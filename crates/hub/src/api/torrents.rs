@@ -7,8 +7,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use swarm::InfoHash;
+use utoipa::ToSchema;
 
 use super::addition::{self, Adder};
+use super::describe::Upload;
+use super::facts::Facts;
 use super::links::Site;
 use super::query::Parameters;
 use super::standing::{Acting, Standing};
@@ -24,13 +27,26 @@ const PAGE_TORRENTS_DEFAULT: usize = 50;
 /// Bytes of a file name that a browser is told.
 const FILE_NAME_BYTES_MAX: usize = 200;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TorrentPage)]
 struct Page {
     torrents: Vec<Summary>,
     next: Option<String>,
 }
 
-/// `GET /api/v1/torrents?query=&limit=&cursor=`
+/// Torrents of the catalogue, the newest first, or those that have the words, the best match first.
+#[utoipa::path(
+    get, path = "/torrents", tag = "torrents",
+    params(
+        ("query" = Option<String>, Query,
+         description = "Words that name or file names have; the last may be unfinished"),
+        ("limit" = Option<usize>, Query, description = "Entries of a page", minimum = 1),
+        ("cursor" = Option<String>, Query,
+         description = "What `next` of the page before said", pattern = "^([0-9]-[0-9a-f]{1,15})?$"),
+    ),
+    responses((status = 200, body = Page)),
+    security((), ("bearer" = [])),
+)]
 pub(super) async fn list(
     State(state): State<Arc<ApiState>>,
     site: Site,
@@ -46,7 +62,16 @@ pub(super) async fn list(
     state.json(&Page { torrents, next: page.next })
 }
 
-/// `POST /api/v1/torrents`
+/// Adds a torrent: a .torrent file, in a form or alone, or bare facts. When it is answered, it is on disk.
+#[utoipa::path(
+    post, path = "/torrents", tag = "torrents",
+    request_body(content((Facts = "application/json"), (Vec<u8> = "application/x-bittorrent"), (Upload = "multipart/form-data"))),
+    responses(
+        (status = 200, description = "It was there", body = Whole),
+        (status = 201, description = "It is new", body = Whole),
+    ),
+    security((), ("bearer" = [])),
+)]
 pub(super) async fn add(
     State(state): State<Arc<ApiState>>,
     site: Site,
@@ -63,7 +88,13 @@ pub(super) async fn add(
     Ok((status, [(header::LOCATION, location)], state.json(&whole)?).into_response())
 }
 
-/// `GET /api/v1/torrents/<hash>`
+/// One torrent with its files; with its peers, for a token of scope `read`.
+#[utoipa::path(
+    get, path = "/torrents/{hash}", tag = "torrents",
+    params(("hash" = String, Path, description = "Info hash", pattern = "^[0-9a-fA-F]{40}$")),
+    responses((status = 200, body = Whole)),
+    security((), ("bearer" = [])),
+)]
 pub(super) async fn get(
     State(state): State<Arc<ApiState>>,
     site: Site,
@@ -74,7 +105,13 @@ pub(super) async fn get(
     state.json(&Whole::of(torrent, &site, &state, standing.may(Scope::Read)))
 }
 
-/// `DELETE /api/v1/torrents/<hash>`
+/// Takes a torrent out of the catalogue. Scope `torrents`.
+#[utoipa::path(
+    delete, path = "/torrents/{hash}", tag = "torrents",
+    params(("hash" = String, Path, description = "Info hash", pattern = "^[0-9a-fA-F]{40}$")),
+    responses((status = 204)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn remove(
     State(state): State<Arc<ApiState>>,
     acting: Acting,
@@ -93,7 +130,15 @@ pub(super) async fn remove(
     .await
 }
 
-/// `GET /t/<hash>.torrent`
+/// The .torrent file, with the hub's own announce addresses; 404 where only facts are known.
+#[utoipa::path(
+    get, path = "/t/{file}", tag = "torrents",
+    params(
+        ("file" = String, Path, description = "The info hash and `.torrent`", pattern = "^[0-9a-fA-F]{40}\\.torrent$"),
+    ),
+    responses((status = 200, content_type = "application/x-bittorrent", body = Vec<u8>)),
+    security((), ("bearer" = [])),
+)]
 pub(super) async fn download(
     State(state): State<Arc<ApiState>>,
     site: Site,

@@ -7,7 +7,9 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
 
+use super::describe::{IfMatch, Paging};
 use super::fields::{self, etag, if_match, invalid};
 use super::links::{Site, client_ip};
 use super::query::Parameters;
@@ -27,7 +29,7 @@ pub(super) const PAGE_MAX: usize = 500;
 const BY_INVITATION: &str = "invitation";
 
 /// A member as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct User {
     name: String,
     role: &'static str,
@@ -44,7 +46,8 @@ struct User {
 }
 
 /// A member, and its new passkey.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = UserWithPasskey)]
 struct WithPasskey {
     #[serde(flatten)]
     user: User,
@@ -53,15 +56,18 @@ struct WithPasskey {
     announce: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = UserPage)]
 struct Page {
     users: Vec<User>,
     next: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = NewUser)]
 struct New {
+    #[schema(min_length = 1, max_length = 32, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     name: String,
     #[serde(default)]
     role: RoleField,
@@ -69,8 +75,9 @@ struct New {
     until: Option<i64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = UserPatch)]
 struct Patch {
     role: Option<RoleField>,
     disabled: Option<bool>,
@@ -78,16 +85,18 @@ struct Patch {
     until: Option<Option<i64>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Joining {
     code: String,
+    #[schema(min_length = 1, max_length = 32, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     name: String,
 }
 
 /// A role as it is written.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = Role)]
 enum RoleField {
     #[default]
     Member,
@@ -95,7 +104,13 @@ enum RoleField {
     Admin,
 }
 
-/// `GET /api/v1/users?limit=&cursor=`
+/// Members in the order in which they came. Scope `read`.
+#[utoipa::path(
+    get, path = "/users", tag = "users",
+    params(Paging),
+    responses((status = 200, body = Page)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn list(
     State(state): State<Arc<ApiState>>,
     standing: Standing,
@@ -109,7 +124,13 @@ pub(super) async fn list(
     state.json(&Page { users, next })
 }
 
-/// `POST /api/v1/users`
+/// Makes a member. Its passkey is told this once. Scope `users`.
+#[utoipa::path(
+    post, path = "/users", tag = "users",
+    request_body = New,
+    responses((status = 201, body = WithPasskey)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn add(
     State(state): State<Arc<ApiState>>,
     acting: Acting,
@@ -122,7 +143,13 @@ pub(super) async fn add(
     made(member, &passkey, &site, &state)
 }
 
-/// `POST /api/v1/join`: whoever has the code of an invitation.
+/// Becomes a member by the code of an invitation. The passkey is told this once.
+#[utoipa::path(
+    post, path = "/join", tag = "users",
+    request_body = Joining,
+    responses((status = 201, body = WithPasskey)),
+    security(()),
+)]
 pub(super) async fn join(
     State(state): State<Arc<ApiState>>,
     site: Site,
@@ -143,7 +170,13 @@ pub(super) async fn join(
     made(member, &passkey, &site, &state)
 }
 
-/// `GET /api/v1/users/<name>`
+/// One member. Scope `read`.
+#[utoipa::path(
+    get, path = "/users/{name}", tag = "users",
+    params(("name" = String, Path, description = "What it is called", max_length = 32)),
+    responses((status = 200, body = User)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn get(
     State(state): State<Arc<ApiState>>,
     standing: Standing,
@@ -153,7 +186,17 @@ pub(super) async fn get(
     shown(state.members.get(&name).await?, &state)
 }
 
-/// `PATCH /api/v1/users/<name>`
+/// Changes a member. Scope `users`.
+#[utoipa::path(
+    patch, path = "/users/{name}", tag = "users",
+    params(
+        ("name" = String, Path, description = "What it is called", max_length = 32),
+        IfMatch,
+    ),
+    request_body = Patch,
+    responses((status = 200, body = User)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn change(
     State(state): State<Arc<ApiState>>,
     acting: Acting,
@@ -171,7 +214,16 @@ pub(super) async fn change(
     shown(state.members.change(&name, version, patch, &actor).await?, &state)
 }
 
-/// `DELETE /api/v1/users/<name>`
+/// Removes a member. Scope `users`.
+#[utoipa::path(
+    delete, path = "/users/{name}", tag = "users",
+    params(
+        ("name" = String, Path, description = "What it is called", max_length = 32),
+        IfMatch,
+    ),
+    responses((status = 204)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn remove(
     State(state): State<Arc<ApiState>>,
     acting: Acting,
@@ -183,7 +235,16 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /api/v1/users/<name>/passkey`: another one, and the one before is worth nothing any more.
+/// Gives a member another passkey, which is told this once; the one before is worth nothing any more. Scope `users`.
+#[utoipa::path(
+    post, path = "/users/{name}/passkey", tag = "users",
+    params(
+        ("name" = String, Path, description = "What it is called", max_length = 32),
+        IfMatch,
+    ),
+    responses((status = 200, body = WithPasskey)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn rotate(
     State(state): State<Arc<ApiState>>,
     acting: Acting,
@@ -198,7 +259,16 @@ pub(super) async fn rotate(
     Ok(([(header::ETAG, etag(version))], state.json(&told)?).into_response())
 }
 
-/// `DELETE /api/v1/users/<name>/passkey`
+/// Takes a member's passkey away. Scope `users`.
+#[utoipa::path(
+    delete, path = "/users/{name}/passkey", tag = "users",
+    params(
+        ("name" = String, Path, description = "What it is called", max_length = 32),
+        IfMatch,
+    ),
+    responses((status = 200, body = User)),
+    security(("bearer" = [])),
+)]
 pub(super) async fn revoke(
     State(state): State<Arc<ApiState>>,
     acting: Acting,

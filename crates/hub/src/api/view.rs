@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use swarm::{Counts, Role};
+use utoipa::ToSchema;
 
 use super::ApiState;
 use super::links::Site;
@@ -12,7 +13,8 @@ use crate::tracker::PeerView;
 pub(crate) const PEERS_SHOWN_MAX: usize = 1000;
 
 /// A torrent of the catalogue with the state of its swarm; without the files, of which there can be very many.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Torrent)]
 pub(crate) struct Summary {
     info_hash: String,
     name: String,
@@ -34,7 +36,7 @@ pub(crate) struct Summary {
 }
 
 /// How many take part, and have taken part.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub(crate) struct Swarm {
     /// Peers that have everything.
     pub seeders: u32,
@@ -45,7 +47,8 @@ pub(crate) struct Swarm {
 }
 
 /// A torrent with its files, and perhaps its peers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TorrentWhole)]
 pub(crate) struct Whole {
     #[serde(flatten)]
     summary: Summary,
@@ -54,13 +57,15 @@ pub(crate) struct Whole {
     peers: Option<Vec<Peer>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TorrentFile)]
 struct File {
     path: String,
     length: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TorrentPeer)]
 struct Peer {
     ip: String,
     port: u16,

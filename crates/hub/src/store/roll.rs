@@ -276,7 +276,7 @@ impl Member {
 
 impl Done {
     /// Whether there was an effect.
-    pub(super) const fn is_effect(&self) -> bool {
+    pub(crate) const fn is_effect(&self) -> bool {
         matches!(self, Self::Yes | Self::Member(_) | Self::Invite(_) | Self::Rule(_))
     }
 }

@@ -191,7 +191,7 @@ async fn what_is_no_access_rule_is_told_with_its_field() {
             json!({"list": "bans", "entry": "::1"}),
             422,
             "list",
-            "invalid value: string \"bans\", expected one of",
+            "unknown variant `bans`, expected one of `torrents_allowed`",
         ),
         (json!({"list": "banned", "entry": "x"}), 422, "entry", "`x` is not an address or a network"),
         (json!({"list": "banned", "entry": "::1", "until": 5}), 422, "until", "`until` is over"),
