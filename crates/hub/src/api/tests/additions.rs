@@ -111,7 +111,7 @@ async fn what_is_no_torrent_is_quoted() {
     assert!(detail.starts_with("this is no .torrent file: ") && detail.contains("piece length"), "{detail}");
     for (json, expected) in [
         ("{\"info_hash\": nope}", "near `{\"info_hash\": nope}`"),
-        ("[]", "invalid length 0, expected struct Facts"),
+        ("[]", "the body is a list, and an object with fields is expected"),
         (
             "{\"info_hash\":\"abc\",\"name\":\"n\"}",
             "`abc` is not an info hash: 40 hexadecimal digits are expected",
