@@ -41,7 +41,7 @@ struct Size {
 struct ToAccounting(Option<Accounting>);
 
 impl Events for ToAccounting {
-    fn completed(&self, _: InfoHash) {}
+    fn completed(&self, _: InfoHash, _: u32) {}
 
     fn reported(&self, report: Report) {
         if let Some(accounting) = &self.0 {

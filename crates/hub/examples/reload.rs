@@ -24,7 +24,7 @@ const BATCH: u32 = 64;
 struct Nobody;
 
 impl Events for Nobody {
-    fn completed(&self, _: InfoHash) {}
+    fn completed(&self, _: InfoHash, _: u32) {}
 }
 
 /// How long announces took.

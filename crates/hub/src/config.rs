@@ -10,6 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::lists::List;
@@ -71,6 +72,8 @@ section! {
         pub snapshot: SnapshotConfig = SnapshotConfig::default(),
         /// The four classic dialects, each off until it has an address to listen on.
         pub classic: ClassicConfig = ClassicConfig::default(),
+        /// Programs that are told of what happens.
+        pub webhooks: WebhooksConfig = WebhooksConfig::default(),
         /// What is logged to standard error.
         pub log: LogConfig = LogConfig::default(),
     }
@@ -287,6 +290,16 @@ section! {
 }
 
 section! {
+    /// `[webhooks]`: programs that are told of new torrents, first completed downloads and new members.
+    pub struct WebhooksConfig {
+        /// Where each event is posted. They are signed with the secret in the file `webhook-secret` of the state directory, which
+        /// is made at the first start. Default: nowhere.
+        #[serde(with = "list")]
+        pub urls: Vec<Url> = Vec::new(),
+    }
+}
+
+section! {
     /// `[log]`: what is logged to standard error.
     pub struct LogConfig {
         /// The least important level shown ("error", "warn", "info", "debug" or "trace"), or a filter with a level for each
@@ -356,6 +369,7 @@ impl Config {
         ("classic.index", IndexConfig::KEYS),
         ("classic.chunklist", ChunklistConfig::KEYS),
         ("classic.beacon", BeaconConfig::KEYS),
+        ("webhooks", WebhooksConfig::KEYS),
         ("log", LogConfig::KEYS),
     ];
 }

@@ -36,6 +36,7 @@ use crate::rules::Rules;
 use crate::store::ledger::Report;
 use crate::store::snapshot::{self, Loaded};
 use crate::tracker::{Events, Tracker};
+use crate::webhooks::{Sending, Webhooks};
 use housekeeping::{Asked, Housekeeping};
 use lock::StateLock;
 use sources::Sources;
@@ -51,6 +52,7 @@ pub struct Hub {
     classic: ClassicServing,
     router: JoinHandle<()>,
     housekeeping: Housekeeping,
+    sending: Sending,
     reload: mpsc::Sender<Asked>,
     ready: watch::Sender<bool>,
     shutdown_requests: Mutex<mpsc::Receiver<()>>,
@@ -95,8 +97,20 @@ impl Hub {
             let config = config.clone();
             tokio::task::spawn_blocking(move || Opened::open(&config)).await
         };
-        let Opened { lock, admin, catalogue, members, rules, accounting, policy, access, tracker, tls } =
-            opened.map_err(|panic| StartError::new(format!("the hub did not start: {panic}")))??;
+        let Opened {
+            lock,
+            admin,
+            catalogue,
+            members,
+            rules,
+            accounting,
+            policy,
+            access,
+            tracker,
+            tls,
+            webhooks,
+            sending,
+        } = opened.map_err(|panic| StartError::new(format!("the hub did not start: {panic}")))??;
 
         let http = HttpListener::bind(&config)?;
         let udp = bind_udp(&config, http.local_addrs())?;
@@ -117,8 +131,14 @@ impl Hub {
             Housekeeping::start(&config, tracker.clone(), sources, rules.clone());
         let hooks = Hooks { save, reload: reload.clone(), shutdown, ready: is_ready };
         let directory = DirectoryView::new(registrar.clone(), &bound.classic);
-        let kept =
-            Kept { catalogue: catalogue.clone(), members, rules, accounting: accounting.clone(), admin };
+        let kept = Kept {
+            catalogue: catalogue.clone(),
+            members,
+            rules,
+            accounting: accounting.clone(),
+            admin,
+            webhooks,
+        };
         let state = ApiState::new(&config, tracker.clone(), kept, &bound, directory, hooks);
         let names = {
             let state = state.clone();
@@ -151,6 +171,7 @@ impl Hub {
             classic,
             router,
             housekeeping,
+            sending,
             reload,
             ready,
             shutdown_requests,
@@ -206,6 +227,7 @@ impl Hub {
             tracing::error!(%panic, "a listener ended badly");
         }
         let saved = self.housekeeping.stop().await;
+        self.sending.stop().await;
         let flushed = self.catalogue.flush().await.map_err(|fault| fault.to_string());
         let credited = match &self.accounting {
             Some(accounting) => accounting.flush().await.map_err(|fault| fault.to_string()),
@@ -227,6 +249,8 @@ struct Opened {
     access: Access,
     tracker: Arc<Tracker>,
     tls: Option<Arc<Tls>>,
+    webhooks: Webhooks,
+    sending: Sending,
 }
 
 impl Opened {
@@ -271,7 +295,13 @@ impl Opened {
             }
             Mode::Open | Mode::Listed => None,
         };
-        let events = Box::new(ToStore { catalogue: catalogue.clone(), accounting: accounting.clone() });
+        let (webhooks, sending) =
+            Webhooks::start(&config.webhooks, state_dir, catalogue.clone()).map_err(StartError::new)?;
+        let events = Box::new(ToStore {
+            catalogue: catalogue.clone(),
+            webhooks: webhooks.clone(),
+            accounting: accounting.clone(),
+        });
         let tracker = Arc::new(Tracker::guarded(&config.tracker, policy.clone(), events));
         let unpinned = completed.iter().filter(|(hash, count)| tracker.pin(*hash, *count).is_err()).count();
         if unpinned > 0 {
@@ -282,7 +312,20 @@ impl Opened {
         }
         checking.finish().map_err(StartError::new)?;
         load_snapshot(state_dir, &tracker).map_err(unusable)?;
-        Ok(Self { lock, admin, catalogue, members, rules, accounting, policy, access, tracker, tls })
+        Ok(Self {
+            lock,
+            admin,
+            catalogue,
+            members,
+            rules,
+            accounting,
+            policy,
+            access,
+            tracker,
+            tls,
+            webhooks,
+            sending,
+        })
     }
 }
 
@@ -318,15 +361,19 @@ fn bind_udp(config: &Config, http: &[SocketAddr]) -> io::Result<UdpListener> {
     })
 }
 
-/// Completed downloads are kept with the torrent.
+/// Completed downloads are kept with the torrent, and whoever wants to know is told of the first.
 struct ToStore {
     catalogue: Catalogue,
+    webhooks: Webhooks,
     accounting: Option<Accounting>,
 }
 
 impl Events for ToStore {
-    fn completed(&self, hash: InfoHash) {
+    fn completed(&self, hash: InfoHash, nth: u32) {
         self.catalogue.completed(hash);
+        if nth == 1 {
+            self.webhooks.tell_completed(hash);
+        }
     }
 
     fn reported(&self, report: Report) {

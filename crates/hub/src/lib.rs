@@ -14,12 +14,14 @@ pub mod listener;
 pub mod members;
 pub mod policy;
 pub mod rules;
+pub mod secret_file;
 pub mod similar;
 pub mod store;
 mod throttle;
 pub mod tracker;
 mod watched;
 mod web;
+pub mod webhooks;
 
 pub use config::{Config, ConfigError, Publish};
 pub use hub::{Bound, Hub, StartError, StopError};

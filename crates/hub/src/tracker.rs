@@ -44,8 +44,8 @@ pub struct Tracker {
 
 /// What the tracker reports to whoever keeps things for good. Implementations return at once.
 pub trait Events: Send + Sync {
-    /// A download of `hash` was completed.
-    fn completed(&self, hash: InfoHash);
+    /// A download of `hash` was completed, the `nth` since it is known.
+    fn completed(&self, hash: InfoHash, nth: u32);
 
     /// A client of a member has announced.
     fn reported(&self, _: Report) {}
@@ -238,7 +238,7 @@ impl Tracker {
         drop(registry);
         let outcome = outcome.map_err(|swarm::Full| Refusal::Full)?;
         if outcome.completed {
-            self.events.completed(announce.hash);
+            self.events.completed(announce.hash, worker.reply.counts.completed);
             worker.counters.add(Metric::Completed, 1);
         }
         if let Some(user) = member {

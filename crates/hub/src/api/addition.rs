@@ -19,6 +19,7 @@ use crate::acts::Actor;
 use crate::catalogue::{Added, Limits, NewTorrent, Outcome, TorrentFile};
 use crate::config::{Mode, Publish, format_size};
 use crate::store::roll::{Role, Scope};
+use crate::webhooks::Event;
 
 /// Bytes of a multipart body beyond the file: the parts' heads, and small fields.
 const MULTIPART_EXTRA_BYTES: usize = 16 << 10;
@@ -125,6 +126,9 @@ impl Adder {
         to_its_end(async move {
             let added = state.catalogue.add(torrent).await?;
             state.pin(&added.torrent);
+            if added.outcome == Outcome::Created {
+                state.webhooks.tell(|| Event::TorrentAdded((&added.torrent).into()));
+            }
             if let (Some(actor), Outcome::Created | Outcome::Updated) = (actor, added.outcome) {
                 audit::record(&state, "torrent.add", &added.torrent.info_hash.to_string(), &actor).await;
             }

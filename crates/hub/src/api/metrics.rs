@@ -2,6 +2,7 @@
 
 use std::fmt::{Display, Write};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use axum::extract::State;
 use axum::http::header;
@@ -57,6 +58,14 @@ fn text(state: &ApiState) -> String {
     out.sample("skep_completed_unwritten_total", "", state.catalogue.completed_lost());
     if let Some(accounting) = &state.accounting {
         credit(&accounting.status(), &mut out);
+    }
+    if let Some(counts) = state.webhooks.counts() {
+        out.counter("skep_webhooks_total", "What became of messages to webhooks.");
+        for (outcome, count) in
+            [("delivered", &counts.delivered), ("failed", &counts.failed), ("dropped", &counts.dropped)]
+        {
+            out.sample("skep_webhooks_total", &format!("outcome=\"{outcome}\""), count.load(Relaxed));
+        }
     }
     state.directory.metrics(&mut out);
     let mut last = "";

@@ -68,11 +68,12 @@ use crate::similar::Similarity;
 use crate::throttle::Throttle;
 use crate::tracker::Tracker;
 use crate::web;
+use crate::webhooks::Webhooks;
 use body::{BODIES_BYTES_MAX, Budget};
 use describe::Description;
 use https::Https;
 
-pub use admin::{AdminToken, TokenError};
+pub use admin::AdminToken;
 pub use directory::DirectoryView;
 pub use problem::Problem;
 pub use standing::Standing;
@@ -105,6 +106,7 @@ pub struct ApiState {
     rules: Rules,
     accounting: Option<Accounting>,
     admin: AdminToken,
+    webhooks: Webhooks,
     directory: DirectoryView,
     hooks: Hooks,
     publish: Publish,
@@ -145,6 +147,8 @@ pub struct Kept {
     pub accounting: Option<Accounting>,
     /// The secret that opens everything.
     pub admin: AdminToken,
+    /// Where what happens is told.
+    pub webhooks: Webhooks,
 }
 
 /// What the API asks of the process around it.
@@ -171,7 +175,7 @@ impl ApiState {
         directory: DirectoryView,
         hooks: Hooks,
     ) -> Arc<Self> {
-        let Kept { catalogue, members, rules, accounting, admin } = kept;
+        let Kept { catalogue, members, rules, accounting, admin, webhooks } = kept;
         let limits = &config.catalogue;
         Arc::new(Self {
             tracker,
@@ -180,6 +184,7 @@ impl ApiState {
             rules,
             accounting,
             admin,
+            webhooks,
             directory,
             hooks,
             publish: config.publish,

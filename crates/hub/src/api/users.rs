@@ -20,6 +20,7 @@ use crate::acts::Actor;
 use crate::config::Mode;
 use crate::members::Secret;
 use crate::store::roll::{Member, MemberPatch, Role, Scope, Span};
+use crate::webhooks::Event;
 
 /// Members of a page, unless the request says otherwise, and at most.
 pub(super) const PAGE_DEFAULT: usize = 50;
@@ -293,6 +294,7 @@ pub(super) fn span(parameters: &Parameters) -> Result<Span, Problem> {
 }
 
 fn made(member: Member, passkey: &Secret, site: &Site, state: &ApiState) -> Result<Response, Problem> {
+    state.webhooks.tell(|| Event::UserCreated((&member).into()));
     let headers = [
         (header::LOCATION, format!("/api/v1/users/{}", member.name)),
         (header::ETAG, format!("\"{}\"", member.version)),

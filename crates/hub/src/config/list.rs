@@ -3,6 +3,7 @@ use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
+use reqwest::Url;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::ser::Serializer;
 
@@ -27,6 +28,14 @@ impl Item for IpAddr {
 
     fn read(text: &str) -> Option<Self> {
         text.parse().ok()
+    }
+}
+
+impl Item for Url {
+    const EXPECTED: &'static str = "an address such as https://example.net/hook";
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|url: &Self| matches!(url.scheme(), "http" | "https"))
     }
 }
 

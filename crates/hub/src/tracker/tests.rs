@@ -10,8 +10,9 @@ use super::*;
 struct Heard(Arc<AtomicUsize>);
 
 impl Events for Heard {
-    fn completed(&self, _: InfoHash) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+    fn completed(&self, _: InfoHash, nth: u32) {
+        let before = self.0.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(nth as usize, before + 1);
     }
 }
 

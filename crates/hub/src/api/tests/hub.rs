@@ -26,6 +26,7 @@ use crate::policy::Policy;
 use crate::rules::Rules;
 use crate::store::ledger::Report;
 use crate::tracker::{Asker, Events, Tracker};
+use crate::webhooks::Webhooks;
 
 pub(super) const TOKEN: &str = "opensesame";
 pub(super) const HOST: &str = "hub.example:6969";
@@ -59,7 +60,7 @@ pub(super) struct Call<'a> {
 struct Heard(Option<Accounting>);
 
 impl Events for Heard {
-    fn completed(&self, _: InfoHash) {}
+    fn completed(&self, _: InfoHash, _: u32) {}
 
     fn reported(&self, report: Report) {
         if let Some(accounting) = &self.0 {
@@ -106,7 +107,14 @@ impl Hub {
             classic: Vec::new(),
         };
         let directory = DirectoryView::new(registrar, &bound.classic);
-        let kept = Kept { catalogue, members, rules, accounting: accounting.clone(), admin };
+        let kept = Kept {
+            catalogue,
+            members,
+            rules,
+            accounting: accounting.clone(),
+            admin,
+            webhooks: Webhooks::default(),
+        };
         let state = ApiState::new(&config, tracker.clone(), kept, &bound, directory, hooks);
         Self { router: router(state), tracker, access, reloads, saves, shutdowns, ready, dir }
     }

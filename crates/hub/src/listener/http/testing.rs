@@ -11,7 +11,7 @@ use crate::tracker::{Events, Tracker};
 struct Deaf;
 
 impl Events for Deaf {
-    fn completed(&self, _: InfoHash) {}
+    fn completed(&self, _: InfoHash, _: u32) {}
 }
 
 /// A tracker that tells nobody of completed downloads.

@@ -14,7 +14,7 @@ use crate::tracker::Events;
 struct Nobody;
 
 impl Events for Nobody {
-    fn completed(&self, _: InfoHash) {}
+    fn completed(&self, _: InfoHash, _: u32) {}
 }
 
 /// A listener on loopback that lives as long as this.

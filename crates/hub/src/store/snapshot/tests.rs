@@ -11,7 +11,7 @@ use crate::tracker::{Asker, Events};
 struct Nobody;
 
 impl Events for Nobody {
-    fn completed(&self, _: InfoHash) {}
+    fn completed(&self, _: InfoHash, _: u32) {}
 }
 
 fn tracker() -> Tracker {
