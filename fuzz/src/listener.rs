@@ -22,7 +22,7 @@ const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 struct Deaf;
 
 impl Events for Deaf {
-    fn completed(&self, _: InfoHash) {}
+    fn completed(&self, _: InfoHash, _: u32) {}
 }
 
 /// However a connection's bytes are cut, it comes to the same end, within bounds: the first byte says how to cut.
