@@ -76,17 +76,22 @@ mod tests {
     use super::*;
 
     /// A receiver that answers as it is told, and notes what it gets and when.
-    #[derive(Clone, Default)]
-    struct Scripted(Arc<Mutex<(Vec<Result<(), Miss>>, Vec<(String, Instant)>)>>);
+    #[derive(Clone)]
+    struct Scripted(Arc<Mutex<Script>>);
+
+    struct Script {
+        answers: Vec<Result<(), Miss>>,
+        got: Vec<(String, Instant)>,
+    }
 
     impl Scripted {
         fn new(answers: Vec<Result<(), Miss>>) -> Self {
-            Self(Arc::new(Mutex::new((answers, Vec::new()))))
+            Self(Arc::new(Mutex::new(Script { answers, got: Vec::new() })))
         }
 
         /// What it got, and how many seconds after the first.
         fn got(&self) -> Vec<(String, u64)> {
-            let got = &self.0.lock().1;
+            let got = &self.0.lock().got;
             let first = got[0].1;
             got.iter().map(|(id, at)| (id.clone(), at.duration_since(first).as_secs())).collect()
         }
@@ -94,7 +99,7 @@ mod tests {
 
     impl Post for Scripted {
         async fn post(&self, message: &Message) -> Result<(), Miss> {
-            let (answers, got) = &mut *self.0.lock();
+            let Script { answers, got } = &mut *self.0.lock();
             got.push((message.id.clone(), Instant::now()));
             if answers.is_empty() { Ok(()) } else { answers.remove(0) }
         }
