@@ -118,6 +118,7 @@ fn tracker(size: &Size, members: bool, accounting: Option<Accounting>) -> Tracke
                 role: Role::Member,
                 disabled: false,
                 until: None,
+                limits: hub::store::roll::Limits::default(),
             });
         }
     }

@@ -27,6 +27,9 @@ pub const PORT_DEFAULT: u16 = 6969;
 /// What `tracker.interval_min_secs` is unless told otherwise, if the interval is not shorter.
 const INTERVAL_MIN_SECS_DEFAULT: u32 = 300;
 
+/// How many torrents, clients of one torrent and addresses a member may be held to at most: no more is kept of one.
+pub const SEATS_MAX: u32 = 10_000;
+
 section! {
     /// The whole configuration of a hub. [`Config::check`] tells what is wrong with one.
     pub struct Config {

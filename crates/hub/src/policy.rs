@@ -12,17 +12,15 @@ pub mod rates;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use swarm::UserId;
-
 pub use current::Current;
 pub use gate::{Gate, Known};
 
-use self::attendance::{Attendance, Limits};
+use self::attendance::Attendance;
 use self::current::Published;
 use self::lists::{Layer, Place};
 use self::rates::Rates;
 use crate::config::{LimitsConfig, MembersConfig, Mode};
-use crate::store::roll::SecretHash;
+use crate::store::roll::{Limits, SecretHash};
 use crate::throttle::Throttle;
 use crate::tracker::Refusal;
 
@@ -118,12 +116,12 @@ impl Policy {
     /// # Errors
     ///
     /// [`Refusal`], in words for the person at the client.
-    pub fn admit(&self, passkey: Option<&[u8]>, ip: IpAddr, now: i64) -> Result<Option<UserId>, Refusal> {
+    pub fn admit(&self, passkey: Option<&[u8]>, ip: IpAddr, now: i64) -> Result<Option<Known>, Refusal> {
         match (self.mode, passkey) {
             (Mode::Members, Some(passkey)) => match self.gate.find(&SecretHash::of(passkey)) {
                 Some(known) if known.disabled => Err(Refusal::MemberDisabled),
                 Some(known) if known.is_over(now) => Err(Refusal::MemberOver),
-                Some(known) => Ok(Some(known.user)),
+                Some(known) => Ok(Some(known)),
                 None => Err(match self.wrong_passkeys.take(ip, 1, Instant::now()) {
                     Ok(()) => Refusal::PasskeyUnknown,
                     Err(_) => Refusal::PasskeysTooMany,

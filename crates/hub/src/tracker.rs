@@ -225,9 +225,9 @@ impl Tracker {
             want: self.want(asker, ask),
             detail: (self.config.details_max > 0).then(|| detail(ask)),
         };
-        if let Some(user) = member {
+        if let Some(member) = &member {
             let attendance = self.policy.attendance();
-            let taken = attendance.take(user, &announce.hash, &ask.peer_id, seen_ip, ask.event, worker.now);
+            let taken = attendance.take(member, &announce.hash, &ask.peer_id, seen_ip, ask.event, worker.now);
             taken.map_err(Refusal::Beyond)?;
         }
         let mut registry = self.shards.of(&announce.hash).lock();
@@ -241,8 +241,8 @@ impl Tracker {
             self.events.completed(announce.hash, worker.reply.counts.completed);
             worker.counters.add(Metric::Completed, 1);
         }
-        if let Some(user) = member {
-            self.events.reported(report(user, ask, worker.now_unix));
+        if let Some(member) = member {
+            self.events.reported(report(member.user, ask, worker.now_unix));
         }
         self.addresses.translate(&mut worker.reply, seen_ip);
         Ok(Answer {

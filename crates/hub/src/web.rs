@@ -1,6 +1,7 @@
 //! The pages: what this hub is, its catalogue, one torrent, a form to add one. They work without scripts, and show what
 //! strangers wrote as text and nothing else.
 
+mod account;
 mod add;
 mod catalogue;
 mod format;
@@ -38,6 +39,7 @@ pub(crate) fn router() -> Router<Arc<ApiState>> {
         .route("/", get(catalogue::page))
         .route("/torrents/{hash}", get(torrent::page))
         .route("/add", get(add::page).post(add::upload))
+        .route("/account", get(account::page))
         .route("/sign-in", get(sign_in::page).post(sign_in::sign_in))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/style.css", get(style))
@@ -59,6 +61,16 @@ pub(crate) fn problem(problem: &Problem) -> Markup {
             }
         },
     )
+}
+
+/// What members are to know when their credit cannot be written. The reason is for those who run the hub.
+fn credit_waits() -> Markup {
+    html! {
+        p .notice role="status" {
+            "What you share is not being credited at the moment, as the hub cannot write it down. Go on: what your client reports "
+            "is counted from its totals, once that is mended."
+        }
+    }
 }
 
 async fn style() -> impl IntoResponse {

@@ -408,7 +408,7 @@ fn what_is_announced_is_credited_before_it_is_shown() {
     // The member sees the same, and nobody else's.
     let own = |secret: &str| world.hub.send(&Request::new("GET", "/api/v1/account").bearer(secret));
     assert_eq!(own(&passkey).json(), told);
-    assert_eq!(own(ADMIN_TOKEN).status, 400);
+    assert_eq!(own(ADMIN_TOKEN).status, 403);
     let others = Request::new("GET", "/api/v1/users/ann/account").bearer(&passkey);
     assert_eq!(world.hub.send(&others).status, 401);
 
@@ -486,6 +486,27 @@ fn kill_9_loses_no_credit_that_the_next_announce_has() {
     assert_eq!(told["downloaded"], sum(|totals| totals.1));
     assert_eq!(told["flagged"], 0);
     hub.stop();
+}
+
+#[test]
+fn one_member_may_take_part_in_fewer_torrents_than_all() {
+    let world = World::with("mode = \"members\"\n[members]\nclients_per_torrent_max = 3\n");
+    world.list();
+    let path = format!("/announce/{}", world.add("ann"));
+    let set = world.administer(&["user", "set", "ann", "--clients-per-torrent-max", "1"]);
+    set.went_well();
+    assert!(set.stdout.contains("at most     1 clients in a torrent"), "{}", set.stdout);
+    assert_eq!(world.announce_udp(&path), Ok(1800));
+    let second = |world: &World| {
+        let query = "peer_id=-SK0100-another_here&port=6882&uploaded=0&downloaded=0&left=1";
+        let answer = world.hub.get(&format!("{path}?info_hash={}&{query}", "%01".repeat(20)));
+        String::from_utf8_lossy(&answer.body).into_owned()
+    };
+    assert!(second(&world).contains("1 client"), "{}", second(&world));
+    world.administer(&["user", "set", "ann", "--clients-per-torrent-max", "default"]).went_well();
+    assert!(second(&world).contains("8:interval"), "{}", second(&world));
+    let nothing = world.administer(&["user", "set", "ann"]);
+    assert_eq!(nothing.code, Some(2), "{}", nothing.stderr);
 }
 
 #[test]

@@ -273,14 +273,12 @@ pub(super) async fn remove_factors(
 }
 
 async fn whole(state: &ApiState, user: UserId, parameters: &Parameters) -> Result<Response, Problem> {
-    let accounting = accounting(state)?;
     let limit = parameters.limit("limit", PAGE_DEFAULT, PAGE_MAX)?;
     let after: Option<InfoHash> =
         parameters.get("cursor").map(str::parse).transpose().map_err(|error: swarm::InfoHashError| {
             Problem::bad_request(format!("the cursor is none that this hub gave: {error}"))
         })?;
-    let account = accounting.account(user).await?;
-    let torrents = accounting.torrents(user, after, limit).await?;
+    let (account, torrents) = state.account(user, after, limit).await?;
     let next = torrents.last().filter(|_| torrents.len() == limit).map(|last| last.torrent.to_string());
     let torrents = torrents.iter().map(ShownTorrent::of).collect();
     state.json(&Whole { account: Shown::of(&account), torrents, next })

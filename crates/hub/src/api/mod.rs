@@ -51,7 +51,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
-use swarm::InfoHash;
+use swarm::{InfoHash, UserId};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -65,6 +65,7 @@ use crate::members::Members;
 use crate::policy::Current;
 use crate::rules::Rules;
 use crate::similar::Similarity;
+use crate::store::ledger::{Account, TorrentAccount};
 use crate::throttle::Throttle;
 use crate::tracker::Tracker;
 use crate::web;
@@ -258,6 +259,23 @@ impl ApiState {
     /// Whom the hub is for.
     pub(crate) fn mode(&self) -> Mode {
         self.members.policy().mode()
+    }
+
+    /// What a member is credited, and for which torrents from the one behind `after` on.
+    ///
+    /// # Errors
+    ///
+    /// 404 where nobody is credited, 503 if the store fails.
+    pub(crate) async fn account(
+        &self,
+        user: UserId,
+        after: Option<InfoHash>,
+        limit: usize,
+    ) -> Result<(Account, Vec<TorrentAccount>), Problem> {
+        let accounting = self.accounting.as_ref();
+        let accounting =
+            accounting.ok_or_else(|| Problem::not_found("this hub has no members, and credits nobody"))?;
+        Ok((accounting.account(user).await?, accounting.torrents(user, after, limit).await?))
     }
 
     /// Whether credit cannot be written at the moment.

@@ -17,7 +17,7 @@ use super::standing::{Acting, Standing};
 use super::text::quoted;
 use super::{ApiState, Problem};
 use crate::acts::Actor;
-use crate::config::Mode;
+use crate::config::{Mode, SEATS_MAX};
 use crate::members::Secret;
 use crate::store::roll::{Member, MemberPatch, Role, Scope, Span};
 use crate::webhooks::Event;
@@ -40,6 +40,12 @@ struct User {
     /// Unix seconds.
     until: Option<i64>,
     has_passkey: bool,
+    /// Torrents at a time; `null` for as many as all may.
+    torrents_max: Option<u32>,
+    /// Clients in one torrent.
+    clients_per_torrent_max: Option<u32>,
+    /// Addresses at a time.
+    addresses_max: Option<u32>,
     invited_by: Option<String>,
     /// Unix seconds.
     created_at: i64,
@@ -84,6 +90,18 @@ struct Patch {
     disabled: Option<bool>,
     #[serde(default, deserialize_with = "stated")]
     until: Option<Option<i64>>,
+    /// `null` for as many as all may.
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(minimum = 1, maximum = 10000)]
+    torrents_max: Option<Option<u32>>,
+    /// `null` for as many as all may.
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(minimum = 1, maximum = 10000)]
+    clients_per_torrent_max: Option<Option<u32>>,
+    /// `null` for as many as all may.
+    #[serde(default, deserialize_with = "stated")]
+    #[schema(minimum = 1, maximum = 10000)]
+    addresses_max: Option<Option<u32>>,
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -207,12 +225,8 @@ pub(super) async fn change(
 ) -> Result<Response, Problem> {
     let actor = acting.require(Scope::Users)?;
     let version = if_match(&headers)?;
-    let Patch { role, disabled, until } = fields::read(request.into_body(), &state).await?;
-    if role.is_none() && disabled.is_none() && until.is_none() {
-        return Err(invalid("nothing is to be changed: `role`, `disabled` or `until` is expected"));
-    }
-    let patch = MemberPatch { role: role.map(Into::into), disabled, until, passkey: None };
-    shown(state.members.change(&name, version, patch, &actor).await?, &state)
+    let patch: Patch = fields::read(request.into_body(), &state).await?;
+    shown(state.members.change(&name, version, patch.read()?, &actor).await?, &state)
 }
 
 /// Removes a member. Scope `users`.
@@ -321,11 +335,48 @@ impl User {
             disabled: member.disabled,
             until: member.until,
             has_passkey: member.passkey.is_some(),
+            torrents_max: member.limits.torrents,
+            clients_per_torrent_max: member.limits.clients_per_torrent,
+            addresses_max: member.limits.addresses,
             invited_by: member.invited_by,
             created_at: member.created_at,
             version: member.version,
             name: member.name,
         }
+    }
+}
+
+impl Patch {
+    fn read(self) -> Result<MemberPatch, Problem> {
+        let limits = [
+            ("torrents_max", self.torrents_max),
+            ("clients_per_torrent_max", self.clients_per_torrent_max),
+            ("addresses_max", self.addresses_max),
+        ];
+        for (field, max) in limits {
+            if let Some(Some(max)) = max
+                && !(1..=SEATS_MAX).contains(&max)
+            {
+                let detail = format!("`{field}`: {max} is not from 1 to {SEATS_MAX}");
+                return Err(invalid(detail).member("field", field));
+            }
+        }
+        let patch = MemberPatch {
+            role: self.role.map(Into::into),
+            disabled: self.disabled,
+            until: self.until,
+            passkey: None,
+            torrents_max: self.torrents_max,
+            clients_per_torrent_max: self.clients_per_torrent_max,
+            addresses_max: self.addresses_max,
+        };
+        if patch == MemberPatch::default() {
+            return Err(invalid(
+                "nothing is to be changed: `role`, `disabled`, `until`, `torrents_max`, `clients_per_torrent_max` or \
+                 `addresses_max` is expected",
+            ));
+        }
+        Ok(patch)
     }
 }
 
@@ -350,6 +401,8 @@ impl From<RoleField> for Role {
 }
 
 /// A value that is there, be it `null`.
-fn stated<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<i64>>, D::Error> {
+fn stated<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }

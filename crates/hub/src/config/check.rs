@@ -5,7 +5,8 @@ use tracing::level_filters::LevelFilter;
 
 use super::{
     AccountingConfig, CatalogueConfig, ClassicConfig, Config, HttpConfig, LimitsConfig, LogConfig,
-    MembersConfig, Mode, Publish, SnapshotConfig, TlsConfig, TrackerConfig, UdpConfig, format_size,
+    MembersConfig, Mode, Publish, SEATS_MAX, SnapshotConfig, TlsConfig, TrackerConfig, UdpConfig,
+    format_size,
 };
 
 /// The longest span a key in seconds may name: a day, beyond which a client would seem to have forgotten the hub.
@@ -20,8 +21,6 @@ const WANT_MAX: u32 = 10_000;
 const MEMORY_MIN: usize = 1 << 20;
 /// A head must have room for an announce with a passkey and a proxy's headers.
 const HEAD_BYTES_MIN: usize = 1 << 10;
-/// What a member may be held to at most: no more is kept of one.
-const SEATS_MAX: u32 = 10_000;
 /// A thousand a second, beyond which single ones are not told apart.
 const RATE_MAX: u32 = 60_000;
 /// A line of 8 kbit/s.

@@ -27,7 +27,8 @@ impl World {
     }
 
     fn admits(&self, passkey: &Secret) -> Result<Option<swarm::UserId>, Refusal> {
-        self.policy.admit(Some(passkey.tell().as_bytes()), [10, 0, 0, 1].into(), NOW)
+        let admitted = self.policy.admit(Some(passkey.tell().as_bytes()), [10, 0, 0, 1].into(), NOW);
+        admitted.map(|member| member.map(|member| member.user))
     }
 
     async fn add(&self, name: &str) -> (Member, Secret) {

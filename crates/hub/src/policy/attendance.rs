@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use swarm::{Event, InfoHash, PeerId, UserId};
 
+use super::Known;
+use crate::store::roll::Limits;
 use crate::throttle::counted_as;
 
 /// Parts of the table, so that announces on several cores do not meet at one lock.
@@ -18,17 +20,6 @@ const SHARDS: usize = 64;
 
 /// Seats of a member whose number no limit bounds otherwise.
 const SEATS_MAX: usize = 10_000;
-
-/// How much of each a member may have at a time; `None` for any number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Limits {
-    /// Torrents.
-    pub torrents: Option<u32>,
-    /// Clients in one torrent.
-    pub clients_per_torrent: Option<u32>,
-    /// Addresses; an IPv6 network of /64 counts as one.
-    pub addresses: Option<u32>,
-}
 
 /// Which limit keeps a client out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,23 +64,25 @@ impl Attendance {
         Self { limits, ttl_secs, shards, next_part: AtomicUsize::new(0), hashes: RandomState::new() }
     }
 
-    /// Lets a client of a member announce, at `now` in seconds, or not.
+    /// Lets a client of a member announce, at `now` in seconds, or not. Limits of the member's own go before those of all.
     ///
     /// # Errors
     ///
     /// [`Beyond`]; who has a seat keeps it.
     pub fn take(
         &self,
-        user: UserId,
+        member: &Known,
         torrent: &InfoHash,
         peer: &PeerId,
         ip: IpAddr,
         event: Event,
         now: u32,
     ) -> Result<(), Beyond> {
-        if self.limits == Limits::default() {
+        let limits = member.limits.or(self.limits);
+        if limits == Limits::default() {
             return Ok(());
         }
+        let user = member.user;
         let seat = Seat {
             torrent: self.tag(torrent),
             client: self.tag((torrent, peer)),
@@ -99,7 +92,7 @@ impl Attendance {
         let mut shard = self.shards[user.0 as usize % SHARDS].lock();
         let seats = shard.entry(user).or_default();
         seats.retain(|other| now.saturating_sub(other.at) <= self.ttl_secs && !other.is_same(&seat));
-        let taken = if event == Event::Stopped { Ok(()) } else { self.sit(seats, seat) };
+        let taken = if event == Event::Stopped { Ok(()) } else { sit(seats, seat, limits) };
         if seats.is_empty() {
             shard.remove(&user);
         }
@@ -116,33 +109,6 @@ impl Attendance {
         });
     }
 
-    fn sit(&self, seats: &mut Vec<Seat>, seat: Seat) -> Result<(), Beyond> {
-        let Limits { torrents, clients_per_torrent, addresses } = self.limits;
-        let is_new = |of: fn(&Seat) -> u32| !seats.iter().any(|other| of(other) == of(&seat));
-        if let Some(max) = torrents
-            && is_new(|seat| seat.torrent)
-            && distinct(seats, |seat| seat.torrent) >= max as usize
-        {
-            return Err(Beyond::Torrents(max));
-        }
-        if let Some(max) = clients_per_torrent
-            && seats.iter().filter(|other| other.torrent == seat.torrent).count() >= max as usize
-        {
-            return Err(Beyond::Clients(max));
-        }
-        if let Some(max) = addresses
-            && is_new(|seat| seat.address)
-            && distinct(seats, |seat| seat.address) >= max as usize
-        {
-            return Err(Beyond::Addresses(max));
-        }
-        if seats.len() >= SEATS_MAX {
-            return Err(Beyond::Torrents(u32::try_from(SEATS_MAX).unwrap_or(u32::MAX)));
-        }
-        seats.push(seat);
-        Ok(())
-    }
-
     fn tag(&self, of: impl std::hash::Hash) -> u32 {
         let [.., a, b, c, d] = self.hashes.hash_one(of).to_be_bytes();
         u32::from_be_bytes([a, b, c, d])
@@ -154,6 +120,34 @@ impl Seat {
     fn is_same(&self, other: &Self) -> bool {
         self.client == other.client && self.address == other.address
     }
+}
+
+/// Gives a client a seat among those of its member.
+fn sit(seats: &mut Vec<Seat>, seat: Seat, limits: Limits) -> Result<(), Beyond> {
+    let Limits { torrents, clients_per_torrent, addresses } = limits;
+    let is_new = |of: fn(&Seat) -> u32| !seats.iter().any(|other| of(other) == of(&seat));
+    if let Some(max) = torrents
+        && is_new(|seat| seat.torrent)
+        && distinct(seats, |seat| seat.torrent) >= max as usize
+    {
+        return Err(Beyond::Torrents(max));
+    }
+    if let Some(max) = clients_per_torrent
+        && seats.iter().filter(|other| other.torrent == seat.torrent).count() >= max as usize
+    {
+        return Err(Beyond::Clients(max));
+    }
+    if let Some(max) = addresses
+        && is_new(|seat| seat.address)
+        && distinct(seats, |seat| seat.address) >= max as usize
+    {
+        return Err(Beyond::Addresses(max));
+    }
+    if seats.len() >= SEATS_MAX {
+        return Err(Beyond::Torrents(u32::try_from(SEATS_MAX).unwrap_or(u32::MAX)));
+    }
+    seats.push(seat);
+    Ok(())
 }
 
 fn distinct(seats: &[Seat], of: fn(&Seat) -> u32) -> usize {
@@ -182,7 +176,14 @@ mod tests {
     fn take(attendance: &Attendance, of: (u32, u8, u8, u8), event: Event, now: u32) -> Result<(), Beyond> {
         let (user, torrent, peer, ip) = of;
         let ip = IpAddr::from([10, 0, 0, ip]);
-        attendance.take(UserId(user), &InfoHash([torrent; 20]), &PeerId([peer; 20]), ip, event, now)
+        attendance.take(
+            &Known::new(UserId(user), Limits::default()),
+            &InfoHash([torrent; 20]),
+            &PeerId([peer; 20]),
+            ip,
+            event,
+            now,
+        )
     }
 
     #[test]
@@ -220,6 +221,22 @@ mod tests {
                 "{torrent} from {ip}"
             );
         }
+    }
+
+    #[test]
+    fn a_member_s_own_limits_go_before_those_of_all() {
+        let all = limits(1, 0, 0);
+        let own = Known::new(UserId(1), Limits { torrents: Some(2), ..Limits::default() });
+        let announce = |member: &Known, torrent: u8| {
+            let (hash, peer, ip) = (InfoHash([torrent; 20]), PeerId([1; 20]), IpAddr::from([10, 0, 0, 1]));
+            all.take(member, &hash, &peer, ip, Event::Started, 0)
+        };
+        let other = Known::new(UserId(2), Limits::default());
+        assert_eq!(
+            [1, 2, 3].map(|torrent| announce(&own, torrent)),
+            [Ok(()), Ok(()), Err(Beyond::Torrents(2))]
+        );
+        assert_eq!([1, 2].map(|torrent| announce(&other, torrent)), [Ok(()), Err(Beyond::Torrents(1))]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use parking_lot::RwLock;
 use swarm::UserId;
 
-use crate::store::roll::{Pass, Role, SecretHash};
+use crate::store::roll::{Limits, Pass, Role, SecretHash};
 
 /// Parts of the table, so that announces on several cores do not meet at one lock.
 const SHARDS: usize = 64;
@@ -30,6 +30,8 @@ pub struct Known {
     pub role: Role,
     /// Whether it may announce for the time being.
     pub disabled: bool,
+    /// How much it may take part in at a time, where that is of its own.
+    pub limits: Limits,
     /// When its membership ends, in Unix seconds.
     until: Option<u32>,
 }
@@ -41,6 +43,8 @@ struct Entry {
     until: u32,
     role: Role,
     disabled: bool,
+    /// Torrents, clients in one, addresses; 0 for what holds for all.
+    limits: [u16; 3],
 }
 
 /// A hash is its own: of the first bytes of a key, which are as good as random, and nobody's choice.
@@ -74,19 +78,25 @@ impl Gate {
     #[must_use]
     pub fn find(&self, passkey: &SecretHash) -> Option<Known> {
         let (key, shard) = self.place(passkey);
-        let Entry { user, until, role, disabled } = *shard.read().get(&key)?;
-        Some(Known { user, role, disabled, until: (until != 0).then_some(until) })
+        let Entry { user, until, role, disabled, limits } = *shard.read().get(&key)?;
+        let [torrents, clients_per_torrent, addresses] =
+            limits.map(|max| (max != 0).then_some(u32::from(max)));
+        let limits = Limits { torrents, clients_per_torrent, addresses };
+        Some(Known { user, role, disabled, limits, until: (until != 0).then_some(until) })
     }
 
     /// Takes note of a member.
     pub fn put(&self, pass: &Pass) {
         let (key, shard) = self.place(&pass.passkey);
+        let Limits { torrents, clients_per_torrent, addresses } = pass.limits;
         let entry = Entry {
             user: pass.user,
             // What ends before 1970 is over as well at its first second.
             until: pass.until.map_or(0, |until| u32::try_from(until.max(1)).unwrap_or(u32::MAX)),
             role: pass.role,
             disabled: pass.disabled,
+            limits: [torrents, clients_per_torrent, addresses]
+                .map(|max| max.map_or(0, |max| u16::try_from(max.max(1)).unwrap_or(u16::MAX))),
         };
         shard.write().insert(key, entry);
     }
@@ -118,6 +128,12 @@ impl Gate {
 }
 
 impl Known {
+    /// A member of that number, and with those limits.
+    #[cfg(test)]
+    pub(super) fn new(user: UserId, limits: Limits) -> Self {
+        Self { user, role: Role::Member, disabled: false, limits, until: None }
+    }
+
     /// Whether its membership has ended at `now`, in Unix seconds.
     #[must_use]
     pub fn is_over(&self, now: i64) -> bool {
@@ -135,7 +151,7 @@ mod tests {
 
     fn pass(user: u32, secret: u16, until: Option<i64>, disabled: bool) -> Pass {
         let passkey = SecretHash::of(&secret.to_le_bytes());
-        Pass { user: UserId(user), passkey, role: Role::Member, disabled, until }
+        Pass { user: UserId(user), passkey, role: Role::Member, disabled, until, limits: Limits::default() }
     }
 
     #[test]

@@ -4,7 +4,8 @@ use swarm::{InfoHash, UserId};
 
 use super::merge::{first, merge};
 use super::roll::{
-    Act, AuditEntry, Deed, Done, Invite, Member, MemberPatch, NewMember, Pass, Rule, SecretHash, Span, Token,
+    Act, AuditEntry, Deed, Done, Invite, Limits, Member, MemberPatch, NewMember, Pass, Rule, SecretHash,
+    Span, Token,
 };
 use super::{
     Addition, Change, Cursor, Effect, Fault, Outcome, Page, Select, Store, Torrent, Words, counted_as_one,
@@ -124,6 +125,7 @@ impl Model {
             disabled: false,
             until,
             passkey: Some(passkey),
+            limits: Limits::default(),
             invited_by,
             created_at: now,
             version: 1,

@@ -27,12 +27,25 @@ pub struct Member {
     pub until: Option<i64>,
     /// Its passkey; `None` while it has none.
     pub passkey: Option<SecretHash>,
+    /// How much it may take part in at a time.
+    pub limits: Limits,
     /// Whose invitation it came by.
     pub invited_by: Option<String>,
     /// When it was made, in Unix seconds.
     pub created_at: i64,
     /// One more with each change.
     pub version: u64,
+}
+
+/// How much of each a member may have at a time; `None` for what else holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Torrents.
+    pub torrents: Option<u32>,
+    /// Clients in one torrent.
+    pub clients_per_torrent: Option<u32>,
+    /// Addresses; an IPv6 network of /64 counts as one.
+    pub addresses: Option<u32>,
 }
 
 /// What a member may do beside announcing.
@@ -71,6 +84,12 @@ pub struct MemberPatch {
     pub until: Option<Option<i64>>,
     /// Its passkey; `Some(None)` to have none.
     pub passkey: Option<Option<SecretHash>>,
+    /// Torrents at a time; `Some(None)` for as many as all may.
+    pub torrents_max: Option<Option<u32>>,
+    /// Clients in one torrent.
+    pub clients_per_torrent_max: Option<Option<u32>>,
+    /// Addresses at a time.
+    pub addresses_max: Option<Option<u32>>,
 }
 
 /// A code with which people make themselves members.
@@ -242,6 +261,8 @@ pub struct Pass {
     pub disabled: bool,
     /// When its membership ends, in Unix seconds.
     pub until: Option<i64>,
+    /// How much it may take part in at a time.
+    pub limits: Limits,
 }
 
 impl SecretHash {
@@ -256,8 +277,8 @@ impl Member {
     /// What a tracker needs to know of it; `None` while it has no passkey.
     #[must_use]
     pub fn pass(&self) -> Option<Pass> {
-        let Self { id, passkey, role, disabled, until, .. } = *self;
-        passkey.map(|passkey| Pass { user: id, passkey, role, disabled, until })
+        let Self { id, passkey, role, disabled, until, limits, .. } = *self;
+        passkey.map(|passkey| Pass { user: id, passkey, role, disabled, until, limits })
     }
 
     /// The same with a change made, if it is one.
@@ -267,6 +288,11 @@ impl Member {
             disabled: patch.disabled.unwrap_or(self.disabled),
             until: patch.until.unwrap_or(self.until),
             passkey: patch.passkey.unwrap_or(self.passkey),
+            limits: Limits {
+                torrents: patch.torrents_max.unwrap_or(self.limits.torrents),
+                clients_per_torrent: patch.clients_per_torrent_max.unwrap_or(self.limits.clients_per_torrent),
+                addresses: patch.addresses_max.unwrap_or(self.limits.addresses),
+            },
             ..self.clone()
         };
         member.version += u64::from(member != *self);
@@ -278,6 +304,18 @@ impl Done {
     /// Whether there was an effect.
     pub(crate) const fn is_effect(&self) -> bool {
         matches!(self, Self::Yes | Self::Member(_) | Self::Invite(_) | Self::Rule(_))
+    }
+}
+
+impl Limits {
+    /// These, and where they say nothing, `others`.
+    #[must_use]
+    pub fn or(self, others: Self) -> Self {
+        Self {
+            torrents: self.torrents.or(others.torrents),
+            clients_per_torrent: self.clients_per_torrent.or(others.clients_per_torrent),
+            addresses: self.addresses.or(others.addresses),
+        }
     }
 }
 

@@ -34,6 +34,7 @@ const CATALOGUE: Database = Database {
         include_str!("../../migrations/0001_catalogue.sql"),
         include_str!("../../migrations/0002_members.sql"),
         include_str!("../../migrations/0003_rules.sql"),
+        include_str!("../../migrations/0004_limits.sql"),
     ],
 };
 

@@ -9,6 +9,7 @@ use super::format::{count, size, span};
 use super::layout::{self, Place};
 use crate::api::{ApiState, Parameters, Problem, Site, Swarm, percent_encoded};
 use crate::catalogue::{Query, Torrent};
+use crate::config::Mode;
 
 /// Torrents of one page.
 const PAGE_TORRENTS: usize = 50;
@@ -29,11 +30,12 @@ pub(super) async fn page(
         title,
         Some(Place::Catalogue),
         html! {
-            @if state.credit_fails() { (credit_waits()) }
+            @if state.credit_fails() { (super::credit_waits()) }
             @if words.is_none() && cursor.is_none() { (welcome(&state, &site)) }
             section aria-labelledby="catalogue" {
                 div .bar {
                     h1 #catalogue .small { @if words.is_some() { "Found" } @else { "Catalogue" } }
+                    @if state.mode() == Mode::Members { a href="/account" { "Your account" } }
                     form .search role="search" action="/" method="get" {
                         label .hidden for="query" { "Words in names and file names" }
                         input #query type="search" name="query" value=[words] maxlength="1024" autocomplete="off"
@@ -50,16 +52,6 @@ pub(super) async fn page(
             }
         },
     ))
-}
-
-/// What members are to know when their credit cannot be written. The reason is for those who run the hub.
-fn credit_waits() -> Markup {
-    html! {
-        p .notice role="status" {
-            "What you share is not being credited at the moment, as the hub cannot write it down. Go on: what your client reports "
-            "is counted from its totals, once that is mended."
-        }
-    }
 }
 
 fn welcome(state: &ApiState, site: &Site) -> Markup {

@@ -1,3 +1,5 @@
+use std::str::FromStr;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{AdminArgs, ConfigArgs, HubArgs, StateArgs};
@@ -85,22 +87,37 @@ pub(crate) struct UserAdd {
 }
 
 #[derive(Debug, Clone, Args)]
+#[group(id = "changes", required = true, multiple = true,
+        args = ["role", "until", "torrents_max", "clients_per_torrent_max", "addresses_max"])]
 #[command(after_help = "\
 Examples:
   skep user set ann --role uploader
-  skep user set guest --until never")]
+  skep user set guest --until never
+  skep user set seedbox --torrents-max 2000 --addresses-max 3")]
 pub(crate) struct UserSet {
     /// Its name, in any letter case
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
 
     /// What it may do beside announcing
-    #[arg(long, value_enum, required_unless_present = "until")]
+    #[arg(long, value_enum)]
     pub(crate) role: Option<RoleArg>,
 
     /// When the membership ends: a date as 2027-01-31, a time from now as 30d or 12h, or `never`
     #[arg(long, value_name = "WHEN")]
     pub(crate) until: Option<When>,
+
+    /// How many torrents it may take part in at a time; `default` for as many as all may
+    #[arg(long, value_name = "N")]
+    pub(crate) torrents_max: Option<Most>,
+
+    /// How many clients it may have in one torrent; `default` for as many as all may
+    #[arg(long, value_name = "N")]
+    pub(crate) clients_per_torrent_max: Option<Most>,
+
+    /// From how many addresses it may announce at a time; `default` for as many as all may
+    #[arg(long, value_name = "N")]
+    pub(crate) addresses_max: Option<Most>,
 
     /// Print what the hub answers, in JSON
     #[arg(long)]
@@ -108,6 +125,37 @@ pub(crate) struct UserSet {
 
     #[command(flatten)]
     pub(crate) at: AdminHub,
+}
+
+/// How much of something a member may have at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Most {
+    /// As much as all may.
+    Default,
+    /// So much.
+    Of(u32),
+}
+
+impl Most {
+    /// The number, if it is one.
+    pub(crate) const fn number(self) -> Option<u32> {
+        match self {
+            Self::Default => None,
+            Self::Of(number) => Some(number),
+        }
+    }
+}
+
+impl FromStr for Most {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse() {
+            _ if text == "default" => Ok(Self::Default),
+            Ok(number) if number > 0 => Ok(Self::Of(number)),
+            _ => Err("a number from 1, or `default`, is expected"),
+        }
+    }
 }
 
 /// One of a kind, by its name.

@@ -21,6 +21,9 @@ struct Member {
     state: String,
     until: Option<i64>,
     has_passkey: bool,
+    torrents_max: Option<u32>,
+    clients_per_torrent_max: Option<u32>,
+    addresses_max: Option<u32>,
     invited_by: Option<String>,
     created_at: i64,
 }
@@ -76,6 +79,13 @@ pub(super) async fn user(args: &User, env: &mut Env) -> Outcome {
             let mut body = serde_json::Map::new();
             body.extend(set.role.map(|given| ("role".to_owned(), role(given).into())));
             body.extend(set.until.map(|until| ("until".to_owned(), until.unix().into())));
+            for (field, most) in [
+                ("torrents_max", set.torrents_max),
+                ("clients_per_torrent_max", set.clients_per_torrent_max),
+                ("addresses_max", set.addresses_max),
+            ] {
+                body.extend(most.map(|most| (field.to_owned(), most.number().into())));
+            }
             let member = ask(&set.at, Method::PATCH, &path(&set.name), &[], Some(body.into()), env).await?;
             shown(&member, set.json, env)
         }
@@ -223,6 +233,15 @@ fn shown(member: &Value, json: bool, env: &mut Env) -> Outcome {
     let names = ["name", "role", "state", "until", "passkey", "since", "invited by"];
     for (name, value) in names.iter().zip(member.cells()).filter(|(_, value)| !value.is_empty()) {
         writeln!(env.stdout, "{name:<10}  {}", plain(&value))?;
+    }
+    for (what, most) in [
+        ("torrents", member.torrents_max),
+        ("clients in a torrent", member.clients_per_torrent_max),
+        ("addresses", member.addresses_max),
+    ] {
+        if let Some(most) = most {
+            writeln!(env.stdout, "at most     {most} {what}")?;
+        }
     }
     Ok(())
 }

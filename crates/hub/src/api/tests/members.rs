@@ -54,7 +54,7 @@ async fn a_member_is_made_shown_changed_and_removed() {
     assert_eq!((shown.status.as_u16(), shown.header("etag")), (200, "\"1\""));
     let mut expected = json!({
         "name": "Ann", "role": "uploader", "state": "active", "disabled": false, "until": null, "has_passkey": true,
-        "invited_by": null, "version": 1,
+        "torrents_max": null, "clients_per_torrent_max": null, "addresses_max": null, "invited_by": null, "version": 1,
     });
     expected["created_at"] = shown.json()["created_at"].clone();
     assert_eq!(shown.json(), expected);
@@ -386,4 +386,44 @@ async fn that_credit_cannot_be_written_is_said_wherever_people_look() {
     assert!(page().await.text().contains(NOTICE));
     let health = hub.get("/health").send().await.json();
     assert_eq!((&health["status"], &health["accounting"]["ok"]), (&"degraded".into(), &false.into()));
+}
+
+#[tokio::test]
+async fn a_member_has_limits_of_its_own() {
+    let hub = private();
+    hub.member(r#"{"name":"ann"}"#).await;
+    let change = |body: &str| hub.call(Method::PATCH, "/api/v1/users/ann").token().json(body);
+    let changed = change(r#"{"torrents_max":5,"addresses_max":2}"#).await.json();
+    assert_eq!([&changed["torrents_max"], &changed["addresses_max"]], [&json!(5), &json!(2)]);
+    let changed = change(r#"{"torrents_max":null}"#).await.json();
+    assert_eq!([&changed["torrents_max"], &changed["addresses_max"]], [&json!(null), &json!(2)]);
+    for (body, told) in [
+        (r#"{"torrents_max":0}"#, "`torrents_max`: 0 is not from 1 to 10000"),
+        (r#"{"addresses_max":10001}"#, "`addresses_max`: 10001 is not from 1 to 10000"),
+        ("{}", "nothing is to be changed"),
+    ] {
+        assert!(change(body).await.problem(422).starts_with(told), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_member_sees_its_account_in_a_browser() {
+    let hub = private();
+    let passkey = hub.member(r#"{"name":"ann"}"#).await;
+    assert_eq!(hub.post("/api/v1/torrents").token().json(FACTS).await.status, 201);
+    let page = async |target: &str| {
+        let call = hub.get(target).browser().header("cookie", &format!("skep-passkey={passkey}"));
+        call.send().await.text()
+    };
+    assert!(page("/").await.contains("<a href=\"/account\">Your account</a>"));
+    let link = format!("<a href=\"/torrents/{HASH}\">one</a>");
+    let empty = page("/account").await;
+    assert!(empty.contains("Nothing of what you have announced is credited so far."), "{empty}");
+    hub.announce_as(&passkey, HASH.parse().unwrap(), 7, 5, Event::Started);
+    let full = page("/account").await;
+    for expected in ["<strong>100 B</strong> shared", "ratio <strong>–</strong>", &link] {
+        assert!(full.contains(expected), "{expected}: {full}");
+    }
+    let admin = hub.get("/account").browser().token().send().await;
+    assert_eq!(admin.status, 404);
 }

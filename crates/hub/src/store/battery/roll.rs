@@ -6,8 +6,8 @@ use swarm::UserId;
 use crate::policy::lists::List;
 use crate::store::model::Model;
 use crate::store::roll::{
-    Act, AuditEntry, Deed, Done, Invite, Member, MemberPatch, NewMember, Role, Rule, Scope, SecretHash, Span,
-    Token,
+    Act, AuditEntry, Deed, Done, Invite, Limits, Member, MemberPatch, NewMember, Role, Rule, Scope,
+    SecretHash, Span, Token,
 };
 use crate::store::sqlite::Sqlite;
 use crate::store::{Change, Effect, Store};
@@ -80,11 +80,19 @@ fn a_change_is_of_what_was_seen(store: &mut impl Store) {
     let changed = Member { disabled: true, until: Some(5), version: 2, ..ann };
     assert_eq!(act(store, change(Some(1), disable)), Done::Member(Box::new(changed.clone())));
     assert_eq!(act(store, change(Some(1), disable)), Done::Stale(2));
+    let limit =
+        MemberPatch { torrents_max: Some(Some(5)), addresses_max: Some(None), ..MemberPatch::default() };
+    let limits = Limits { torrents: Some(5), ..Limits::default() };
+    let limited = Member { limits, version: 3, ..changed.clone() };
+    assert_eq!(act(store, change(Some(2), limit)), Done::Member(Box::new(limited.clone())));
+    assert_eq!(store.member("ann").unwrap(), Some(limited.clone()));
+    assert_eq!(store.passes().unwrap()[0].limits, limits);
+    let changed = limited;
     // What is so already is no change.
     assert_eq!(act(store, change(None, disable)), Done::Member(Box::new(changed.clone())));
     let remove = |version| Deed::RemoveMember { name: "ann".into(), version };
-    assert_eq!(act(store, remove(Some(1))), Done::Stale(2));
-    assert_eq!(act(store, remove(Some(2))), Done::Member(Box::new(changed)));
+    assert_eq!(act(store, remove(Some(1))), Done::Stale(3));
+    assert_eq!(act(store, remove(Some(3))), Done::Member(Box::new(changed)));
     assert_eq!(act(store, change(None, disable)), Done::Unknown);
 }
 

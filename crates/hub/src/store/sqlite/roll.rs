@@ -4,11 +4,12 @@ use swarm::UserId;
 
 use crate::policy::lists::List;
 use crate::store::roll::{
-    Act, AuditEntry, Deed, Done, Invite, Member, MemberPatch, NewMember, Pass, Role, Rule, Scope, SecretHash,
-    Span, Token,
+    Act, AuditEntry, Deed, Done, Invite, Limits, Member, MemberPatch, NewMember, Pass, Role, Rule, Scope,
+    SecretHash, Span, Token,
 };
 
-const MEMBER_COLUMNS: &str = "id, name, role, disabled, until, passkey, invited_by, created_at, version";
+const MEMBER_COLUMNS: &str = "id, name, role, disabled, until, passkey, invited_by, created_at, version, \
+                              torrents_max, clients_per_torrent_max, addresses_max";
 
 const REMOVE_RULE: &str = "DELETE FROM rules WHERE id = ?1";
 
@@ -83,15 +84,18 @@ fn change_member(
         return Ok(Done::Stale(before.version));
     }
     let after = before.patched(patch);
-    let sql =
-        "UPDATE members SET role = ?2, disabled = ?3, until = ?4, passkey = ?5, version = ?6 WHERE id = ?1";
+    let sql = "UPDATE members SET role = ?2, disabled = ?3, until = ?4, passkey = ?5, version = ?6, \
+               torrents_max = ?7, clients_per_torrent_max = ?8, addresses_max = ?9 WHERE id = ?1";
     connection.prepare_cached(sql)?.execute(params![
         after.id.0,
         after.role as i64,
         after.disabled,
         after.until,
         after.passkey.map(|passkey| passkey.0),
-        i64::try_from(after.version).unwrap_or(i64::MAX)
+        i64::try_from(after.version).unwrap_or(i64::MAX),
+        after.limits.torrents,
+        after.limits.clients_per_torrent,
+        after.limits.addresses,
     ])?;
     Ok(Done::Member(Box::new(after)))
 }
@@ -164,7 +168,8 @@ pub(super) fn members(connection: &Connection, span: Span) -> rusqlite::Result<V
 }
 
 pub(super) fn passes(connection: &Connection) -> rusqlite::Result<Vec<Pass>> {
-    let sql = "SELECT id, passkey, disabled, until, role FROM members WHERE passkey IS NOT NULL";
+    let sql = "SELECT id, passkey, disabled, until, role, torrents_max, clients_per_torrent_max, addresses_max \
+               FROM members WHERE passkey IS NOT NULL";
     let pass = |row: &Row<'_>| {
         Ok(Pass {
             user: user(row, 0)?,
@@ -172,6 +177,7 @@ pub(super) fn passes(connection: &Connection) -> rusqlite::Result<Vec<Pass>> {
             disabled: row.get(2)?,
             until: row.get(3)?,
             role: role(row, 4)?,
+            limits: limits(row, 5)?,
         })
     };
     connection.prepare_cached(sql)?.query_map([], pass)?.collect()
@@ -258,6 +264,16 @@ fn read_member(row: &Row<'_>) -> rusqlite::Result<Member> {
         invited_by: row.get(6)?,
         created_at: row.get(7)?,
         version: u64::try_from(row.get::<_, i64>(8)?).unwrap_or(0),
+        limits: limits(row, 9)?,
+    })
+}
+
+/// From a column on.
+fn limits(row: &Row<'_>, column: usize) -> rusqlite::Result<Limits> {
+    Ok(Limits {
+        torrents: row.get(column)?,
+        clients_per_torrent: row.get(column + 1)?,
+        addresses: row.get(column + 2)?,
     })
 }
 
