@@ -121,6 +121,8 @@ section! {
         pub api_denied: Option<PathBuf> = None,
         /// File of addresses and networks that nothing here is for. Default: none.
         pub banned: Option<PathBuf> = None,
+        /// File of addresses and networks of reverse proxies that are believed beside `http.trusted_proxies`. Default: none.
+        pub proxies: Option<PathBuf> = None,
     }
 }
 
@@ -391,6 +393,7 @@ impl AccessConfig {
             List::ApiAllowed => &self.api_allowed,
             List::ApiDenied => &self.api_denied,
             List::Banned => &self.banned,
+            List::Proxies => &self.proxies,
         }
         .as_deref()
     }

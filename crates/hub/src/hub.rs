@@ -122,7 +122,7 @@ impl Hub {
             ws: Vec::new(),
             classic: classic.addresses().to_vec(),
         };
-        let registrar = Arc::new(Registrar::new(&config.classic, policy));
+        let registrar = Arc::new(Registrar::new(&config.classic, policy.clone()));
 
         let (ready, is_ready) = watch::channel(false);
         let (shutdown, shutdown_requests) = mpsc::channel(1);
@@ -157,7 +157,7 @@ impl Hub {
         let classic = classic.serve(&registrar, &config.classic)?;
         let router = {
             let (config, tls) = (config.clone(), tls.clone());
-            tokio::spawn(async move { handover::serve(handed_over, router, &config.http, tls).await })
+            tokio::spawn(async move { handover::serve(handed_over, router, &config.http, policy, tls).await })
         };
         ready.send_replace(true);
         let shutdown_requests = Mutex::new(shutdown_requests);

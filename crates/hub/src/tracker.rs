@@ -21,6 +21,7 @@ use swarm::{Announce, Counts, Detail, Event, Families, InfoHash, Registry, Reply
 
 use crate::catalogue::now_unix;
 use crate::config::{MembersConfig, Mode, TrackerConfig};
+use crate::policy::lists::Lists;
 use crate::policy::rates::{Kind, Moment};
 use crate::policy::{Current, Policy};
 use crate::store::ledger::Report;
@@ -111,6 +112,12 @@ impl Tracker {
             events,
             config: config.clone(),
         }
+    }
+
+    /// What it asks before it touches a swarm.
+    #[must_use]
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
     }
 
     /// What a new serving thread needs.
@@ -270,6 +277,12 @@ impl Worker {
     #[must_use]
     pub fn now(&self) -> Seconds {
         self.now
+    }
+
+    /// The access lists that held at the last [`Worker::tick`].
+    #[must_use]
+    pub fn lists(&self) -> &Lists {
+        self.access.lists()
     }
 
     /// Looks at the clock, and whether other access lists hold. Called once for each batch of requests: the tracker

@@ -70,6 +70,7 @@ enum ListField {
     ApiAllowed,
     ApiDenied,
     Banned,
+    Proxies,
 }
 
 /// Access rules in the order in which they were made. Scope `read`.
@@ -190,6 +191,7 @@ impl From<ListField> for List {
             ListField::ApiAllowed => Self::ApiAllowed,
             ListField::ApiDenied => Self::ApiDenied,
             ListField::Banned => Self::Banned,
+            ListField::Proxies => Self::Proxies,
         }
     }
 }

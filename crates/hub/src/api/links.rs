@@ -235,6 +235,7 @@ mod tests {
         let origin = Origin {
             peer: peer.parse().unwrap(),
             trusted: Arc::from(["10.0.0.0/8".parse().unwrap()]),
+            lists: Arc::default(),
             channel: Channel::Plain,
         };
         parts.extensions.insert(origin);

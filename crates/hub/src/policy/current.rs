@@ -59,6 +59,12 @@ impl Current {
     pub fn lists(&self) -> &Lists {
         &self.lists
     }
+
+    /// The lists, for whoever goes on with them alone.
+    #[must_use]
+    pub fn shared(self) -> Arc<Lists> {
+        self.lists
+    }
 }
 
 #[cfg(test)]

@@ -61,6 +61,18 @@ impl Lists {
         self.files.api(ip).admits_with(self.rules.api(ip))
     }
 
+    /// Whether the word of a reverse proxy at this address is taken on where requests come from.
+    #[must_use]
+    pub fn is_proxy(&self, ip: IpAddr) -> bool {
+        self.files.is_proxy(ip) || self.rules.is_proxy(ip)
+    }
+
+    /// Whether there is any such proxy.
+    #[must_use]
+    pub fn has_proxies(&self) -> bool {
+        self.files.has_proxies() || self.rules.has_proxies()
+    }
+
     /// Whether a client may announce that has such a peer id, and calls itself so where the protocol lets it.
     #[must_use]
     pub fn admit_client(&self, peer_id: &[u8], user_agent: Option<&[u8]>) -> bool {

@@ -156,6 +156,8 @@ pub(crate) enum ListArg {
     ApiDenied,
     /// Networks that nothing here is for
     Banned,
+    /// Networks of reverse proxies that are believed, beside those in the configuration
+    Proxies,
 }
 
 impl From<ListArg> for List {
@@ -170,6 +172,7 @@ impl From<ListArg> for List {
             ListArg::ApiAllowed => Self::ApiAllowed,
             ListArg::ApiDenied => Self::ApiDenied,
             ListArg::Banned => Self::Banned,
+            ListArg::Proxies => Self::Proxies,
         }
     }
 }

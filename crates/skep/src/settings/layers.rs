@@ -32,7 +32,7 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 const NOT_KEYS: [&str; 3] = ["SKEP_CONFIG", "SKEP_PORT", "SKEP_SERVICE"];
 
 /// Keys whose value is a path. A relative one starts where the file is that says it, or in the working directory.
-const PATHS: [&str; 14] = [
+const PATHS: [&str; 15] = [
     "state_dir",
     "tls.certificate",
     "tls.key",
@@ -47,6 +47,7 @@ const PATHS: [&str; 14] = [
     "access.api_allowed",
     "access.api_denied",
     "access.banned",
+    "access.proxies",
 ];
 
 /// What one file, variable or flag says.

@@ -205,6 +205,7 @@ impl<'a> Call<'a> {
         request.extensions_mut().insert(Origin {
             peer: self.peer,
             trusted: Arc::from([]),
+            lists: Arc::default(),
             channel: Channel::Plain,
         });
         let response = self.hub.router.clone().oneshot(request).await.unwrap();

@@ -9,6 +9,7 @@ use wire::Malformed;
 use wire::http::{RetryIn, Shape};
 
 use crate::config::TrackerConfig;
+use crate::policy::lists::Lists;
 use crate::tracker::{Asker, Metric, Tracker, Worker};
 
 /// What a request asks the tracker.
@@ -111,6 +112,12 @@ impl Desk {
     #[must_use]
     pub fn tracker(&self) -> &Arc<Tracker> {
         &self.tracker
+    }
+
+    /// The access lists that held at the last look.
+    #[must_use]
+    pub fn lists(&self) -> &Lists {
+        self.worker.lists()
     }
 
     /// Looks at the clock; once for each batch of calls.

@@ -178,10 +178,12 @@ impl Service {
     }
 
     fn ip_of(&self, head: &Head<'_, '_>, peer: IpAddr) -> Result<IpAddr, wire::Malformed> {
-        if self.trusted_proxies.is_empty() {
+        let lists = self.desk.lists();
+        if self.trusted_proxies.is_empty() && !lists.has_proxies() {
             return Ok(peer);
         }
-        client_ip(peer, &self.trusted_proxies, head.values("forwarded"), head.values("x-forwarded-for"))
+        let trusts = |ip| self.trusted_proxies.iter().any(|net| net.contains(&ip)) || lists.is_proxy(ip);
+        client_ip(peer, &trusts, head.values("forwarded"), head.values("x-forwarded-for"))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ipnet::IpNet;
 use wire::Malformed;
 
 /// Longest value of one header that is read, in bytes.
@@ -10,8 +9,8 @@ const VALUE_BYTES_MAX: usize = 4096;
 
 /// The address of the client behind a connection from `peer`.
 ///
-/// If `peer` is none of the `trusted` proxies, that is it, whatever the headers say. Otherwise it is the rightmost hop
-/// that is not itself a trusted proxy, or the leftmost if all are. `forwarded` and `x_forwarded_for` are the values of
+/// If `peer` is no proxy that is to be believed (`trusts`), that is it, whatever the headers say. Otherwise it is the rightmost hop
+/// that is not itself such a proxy, or the leftmost if all are. `forwarded` and `x_forwarded_for` are the values of
 /// the headers of these names, in order. A proxy knows one of the two, and passes on unread what a client wrote into
 /// the other; so where both are there, they must say the same.
 ///
@@ -20,14 +19,14 @@ const VALUE_BYTES_MAX: usize = 4096;
 /// [`Malformed`] if the hop that counts is not told, is hidden (`unknown`, `_name`), or the headers do not agree.
 pub fn client_ip<'a>(
     peer: IpAddr,
-    trusted: &[IpNet],
+    trusts: &dyn Fn(IpAddr) -> bool,
     forwarded: impl Iterator<Item = &'a [u8]>,
     x_forwarded_for: impl Iterator<Item = &'a [u8]>,
 ) -> Result<IpAddr, Malformed> {
     let peer = peer.to_canonical();
-    let mut standard = Path::new("Forwarded", trusted);
-    let mut usual = Path::new("X-Forwarded-For", trusted);
-    if !standard.trusts(peer) {
+    let mut standard = Path::new("Forwarded", trusts);
+    let mut usual = Path::new("X-Forwarded-For", trusts);
+    if !trusts(peer) {
         return Ok(peer);
     }
     for value in forwarded {
@@ -49,24 +48,20 @@ pub fn client_ip<'a>(
 /// The hops of one header as they go by from left to right.
 struct Path<'a> {
     header: &'static str,
-    trusted: &'a [IpNet],
+    trusts: &'a dyn Fn(IpAddr) -> bool,
     client: Option<Result<IpAddr, Malformed>>,
     /// Whether `client` is a trusted proxy, there for want of another.
     provisional: bool,
 }
 
 impl<'a> Path<'a> {
-    fn new(header: &'static str, trusted: &'a [IpNet]) -> Self {
-        Self { header, trusted, client: None, provisional: false }
-    }
-
-    fn trusts(&self, ip: IpAddr) -> bool {
-        self.trusted.iter().any(|net| net.contains(&ip))
+    fn new(header: &'static str, trusts: &'a dyn Fn(IpAddr) -> bool) -> Self {
+        Self { header, trusts, client: None, provisional: false }
     }
 
     fn hop(&mut self, node: &[u8]) {
         match address(node) {
-            Some(ip) if !self.trusts(ip) => {
+            Some(ip) if !(self.trusts)(ip) => {
                 self.client = Some(Ok(ip));
                 self.provisional = false;
             }
@@ -225,15 +220,17 @@ fn is_port(port: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use ipnet::IpNet;
+
     use super::*;
 
     const PROXY: &str = "10.0.0.1";
 
     fn ask(peer: &str, forwarded: &[&str], x_forwarded_for: &[&str]) -> Result<String, String> {
-        let trusted = ["10.0.0.0/8".parse().unwrap(), "2001:db8:ffff::/48".parse().unwrap()];
+        let proxies: [IpNet; 2] = ["10.0.0.0/8".parse().unwrap(), "2001:db8:ffff::/48".parse().unwrap()];
         client_ip(
             peer.parse().unwrap(),
-            &trusted,
+            &|ip| proxies.iter().any(|net| net.contains(&ip)),
             forwarded.iter().map(|value| value.as_bytes()),
             x_forwarded_for.iter().map(|value| value.as_bytes()),
         )

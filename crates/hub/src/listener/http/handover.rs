@@ -26,6 +26,8 @@ use super::head::HEADERS_MAX;
 use super::stream::{Patient, Rewound};
 use crate::config::HttpConfig;
 use crate::listener::tls::Tls;
+use crate::policy::Policy;
+use crate::policy::lists::Lists;
 
 /// Seconds that requests in hand may take once the listener has stopped.
 const STOP_SECS_MAX: u64 = 2;
@@ -63,6 +65,7 @@ pub async fn serve(
     mut handovers: mpsc::Receiver<Handover>,
     router: Router,
     config: &HttpConfig,
+    policy: Arc<Policy>,
     tls: Option<Arc<Tls>>,
 ) {
     let patience = Duration::from_secs(config.keep_alive_secs.max(config.head_timeout_secs).into());
@@ -73,7 +76,8 @@ pub async fn serve(
         .max_header_size(config.head_bytes_max)
         .max_buf_size(BUFFER_BYTES_MAX.max(config.head_bytes_max).max(BUFFER_BYTES_MIN));
     let (stop, stopped) = watch::channel(());
-    let host = Host { http, router, patience, trusted: config.trusted_proxies.clone().into(), tls, stopped };
+    let trusted = config.trusted_proxies.clone().into();
+    let host = Host { http, router, patience, trusted, policy, tls, stopped };
     let mut connections = JoinSet::new();
     while let Some(handover) = handovers.recv().await {
         // Those that have ended.
@@ -94,6 +98,7 @@ struct Host {
     router: Router,
     patience: Duration,
     trusted: Arc<[IpNet]>,
+    policy: Arc<Policy>,
     tls: Option<Arc<Tls>>,
     /// Nothing is ever sent: the end of the sender tells of the stop.
     stopped: watch::Receiver<()>,
@@ -131,12 +136,13 @@ impl Host {
         peer: SocketAddr,
         channel: Channel,
     ) -> Result<(), Ended> {
-        let origin = Origin { peer, trusted: self.trusted, channel };
-        let router = self.router;
+        let (router, policy, trusted) = (self.router, self.policy, self.trusted);
         let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(peer));
-            request.extensions_mut().insert(origin.clone());
+            // Looked at for each request: what is believed may change while a connection is open.
+            let lists = policy.current().shared();
+            request.extensions_mut().insert(Origin { peer, trusted: trusted.clone(), lists, channel });
             // A router is always ready.
             router.clone().call(request)
         });
@@ -167,8 +173,10 @@ enum Ended {
 pub struct Origin {
     /// The other end of the connection.
     pub peer: SocketAddr,
-    /// The proxies that are believed.
+    /// The proxies that the configuration has believed.
     pub trusted: Arc<[IpNet]>,
+    /// The access lists, which may name others.
+    pub lists: Arc<Lists>,
     /// What the connection is made of.
     pub channel: Channel,
 }
@@ -189,8 +197,11 @@ impl Origin {
     /// Whether the connection comes from a proxy that is believed, and thus not from who asks.
     #[must_use]
     pub fn is_proxied(&self) -> bool {
-        let peer = self.peer.ip().to_canonical();
-        self.trusted.iter().any(|network| network.contains(&peer))
+        self.trusts(self.peer.ip().to_canonical())
+    }
+
+    fn trusts(&self, ip: IpAddr) -> bool {
+        self.trusted.iter().any(|network| network.contains(&ip)) || self.lists.is_proxy(ip)
     }
 
     /// Whether who asks has shown a certificate. That of a proxy counts for none of those behind it.
@@ -225,9 +236,14 @@ impl ClientIp {
     pub fn of(parts: &Parts) -> Result<Self, ClientIpError> {
         let origin = parts.extensions.get::<Origin>().ok_or(ClientIpError::NoOrigin)?;
         let values = |name| parts.headers.get_all(name).into_iter().map(|value| value.as_bytes());
-        client_ip(origin.peer.ip(), &origin.trusted, values(header::FORWARDED), values(X_FORWARDED_FOR))
-            .map(Self)
-            .map_err(ClientIpError::Proxy)
+        client_ip(
+            origin.peer.ip(),
+            &|ip| origin.trusts(ip),
+            values(header::FORWARDED),
+            values(X_FORWARDED_FOR),
+        )
+        .map(Self)
+        .map_err(ClientIpError::Proxy)
     }
 }
 

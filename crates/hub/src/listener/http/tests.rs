@@ -39,11 +39,11 @@ impl Hub {
                 .route("/who", get(async |ClientIp(ip): ClientIp| ip.to_string()))
                 .route("/echo", post(async |body: String| body)),
         );
-        let http = config.http.clone();
+        let (http, policy) = (config.http.clone(), tracker.policy().clone());
         let server = HttpListener::bind(&config).unwrap().serve(&tracker, &sender).unwrap();
         let serve = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(handover::serve(receiver, router, &http, None));
+            runtime.block_on(handover::serve(receiver, router, &http, policy, None));
         };
         Self { server, router: Some(std::thread::spawn(serve)) }
     }

@@ -40,6 +40,8 @@ pub enum List {
     ApiDenied,
     /// Networks that nothing here is for.
     Banned,
+    /// Networks of reverse proxies, whose word is taken on where requests come from.
+    Proxies,
 }
 
 /// What a line of a list says.
@@ -65,7 +67,7 @@ pub struct EntryError {
 
 impl List {
     /// Every list.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::TorrentsAllowed,
         Self::TorrentsDenied,
         Self::ClientsAllowed,
@@ -75,6 +77,7 @@ impl List {
         Self::ApiAllowed,
         Self::ApiDenied,
         Self::Banned,
+        Self::Proxies,
     ];
 
     /// As it is written, in the configuration too.
@@ -90,6 +93,7 @@ impl List {
             Self::ApiAllowed => "api_allowed",
             Self::ApiDenied => "api_denied",
             Self::Banned => "banned",
+            Self::Proxies => "proxies",
         }
     }
 
@@ -119,7 +123,12 @@ impl List {
                 client(text),
                 "the beginning of a peer id, such as -TR, nor `agent:` and the beginning of a user agent",
             ),
-            Self::PeersAllowed | Self::PeersDenied | Self::ApiAllowed | Self::ApiDenied | Self::Banned => {
+            Self::PeersAllowed
+            | Self::PeersDenied
+            | Self::ApiAllowed
+            | Self::ApiDenied
+            | Self::Banned
+            | Self::Proxies => {
                 (network(text).map(Entry::Network), "an address or a network such as 192.0.2.1 or 10.0.0.0/8")
             }
         };

@@ -18,6 +18,7 @@ pub struct Layer {
     peers: Sides<Networks>,
     api: Sides<Networks>,
     banned: Networks,
+    proxies: Networks,
     allows_clients: bool,
 }
 
@@ -54,6 +55,7 @@ pub struct Builder {
     peers: Sides<networks::Builder>,
     api: Sides<networks::Builder>,
     banned: networks::Builder,
+    proxies: networks::Builder,
 }
 
 impl Builder {
@@ -70,7 +72,7 @@ impl Builder {
             }
             List::PeersAllowed => drop(self.peers.allowed.get_or_insert_default()),
             List::ApiAllowed => drop(self.api.allowed.get_or_insert_default()),
-            List::ClientsDenied | List::PeersDenied | List::ApiDenied | List::Banned => {}
+            List::ClientsDenied | List::PeersDenied | List::ApiDenied | List::Banned | List::Proxies => {}
         }
     }
 
@@ -85,6 +87,7 @@ impl Builder {
                 self.api.side(allows).add(network);
             }
             (Entry::Network(network), List::Banned) => self.banned.add(network),
+            (Entry::Network(network), List::Proxies) => self.proxies.add(network),
             (Entry::Network(network), _) => self.peers.side(allows).add(network),
         }
     }
@@ -100,6 +103,7 @@ impl Builder {
             peers: self.peers.map(networks::Builder::build),
             api: self.api.map(networks::Builder::build),
             banned: self.banned.build(),
+            proxies: self.proxies.build(),
         }
     }
 }
@@ -130,6 +134,14 @@ impl Layer {
         } else {
             Verdict::Missing
         }
+    }
+
+    pub(super) fn is_proxy(&self, ip: IpAddr) -> bool {
+        self.proxies.has(ip)
+    }
+
+    pub(super) fn has_proxies(&self) -> bool {
+        !self.proxies.is_empty()
     }
 
     fn network(&self, sides: &Sides<Networks>, ip: IpAddr) -> Verdict {

@@ -34,6 +34,10 @@ impl Builder {
 }
 
 impl Networks {
+    pub(super) fn is_empty(&self) -> bool {
+        self.v4.0.is_empty() && self.v6.0.is_empty()
+    }
+
     /// Whether the address is in one of them. An IPv4-mapped IPv6 address is IPv4.
     pub(super) fn has(&self, ip: IpAddr) -> bool {
         match ip.to_canonical() {

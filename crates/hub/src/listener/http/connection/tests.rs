@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::super::testing::{announce_query, service};
 use super::*;
 use crate::config::Config;
+use crate::policy::lists::{Builder, List, Place};
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
@@ -198,6 +199,21 @@ fn a_trusted_proxy_says_who_asks() {
     let told = ask("Forwarded: for=unknown\r\n");
     assert!(told.ends_with("Forwarded for `unknown` is not an IP addresse"), "{told}");
     assert!(ask("").contains("11:external ip4:\\xc0\\x00\\x02\\x01"));
+}
+
+#[test]
+fn a_proxy_on_a_list_says_so_too_as_long_as_it_is_there() {
+    let mut service = service(&Config::default());
+    let policy = service.desk.tracker().policy().clone();
+    let mut told = |proxies: &[&str]| {
+        let mut builder = Builder::default();
+        proxies.iter().for_each(|proxy| builder.add(List::Proxies, List::Proxies.read(proxy).unwrap()));
+        policy.publish(Place::Rules, builder.build());
+        service.desk.tick();
+        converse(&mut service, [announce("X-Forwarded-For: 198.51.100.7\r\n").as_bytes()]).0
+    };
+    assert!(told(&["192.0.2.0/24"]).contains("11:external ip4:\\xc63d\\x07"));
+    assert!(told(&[]).contains("11:external ip4:\\xc0\\x00\\x02\\x01"));
 }
 
 /// Pieces that requests are made of, and some that they are not.

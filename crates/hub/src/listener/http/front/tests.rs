@@ -28,6 +28,7 @@ async fn ask(config: &TrackerConfig, target: &str, headers: &[(&str, &str)]) -> 
     request.extensions_mut().insert(Origin {
         peer: "10.0.0.1:80".parse().unwrap(),
         trusted,
+        lists: Arc::default(),
         channel: Channel::Plain,
     });
     let response = router(config).oneshot(request).await.unwrap();
@@ -95,6 +96,7 @@ async fn only_so_many_answers_of_everything_are_in_memory() {
         request.extensions_mut().insert(Origin {
             peer: "192.0.2.1:80".parse().unwrap(),
             trusted: Arc::from([]),
+            lists: Arc::default(),
             channel: Channel::Plain,
         });
         router.clone().oneshot(request).await.unwrap()
