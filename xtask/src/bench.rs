@@ -14,6 +14,7 @@ mod machine;
 mod memory;
 mod options;
 mod process;
+mod replay;
 mod server;
 mod servers;
 mod tools;
@@ -32,6 +33,7 @@ pub(crate) const USAGE: &str = "\
   cargo xtask bench memory [OPTIONS]        what a peer costs in memory, over IPv4 and IPv6
   cargo xtask bench accounts [OPTIONS]      what members cost: announces, credit, a start with a million of them
   cargo xtask bench reload [OPTIONS]        what announces notice of an access list of a million torrents read anew
+  cargo xtask bench replay [OPTIONS]        an announce without sockets: time and instructions, at every size
   cargo xtask bench classic [OPTIONS]       what a question of the classic dialects takes: Skep, Python
   cargo xtask bench transfer [OPTIONS]      what moving a file costs: Skep, libtorrent, aria2, a bare TCP connection
       --rounds N      alternating rounds [5]
@@ -49,6 +51,7 @@ pub(crate) fn main(root: &Path, arguments: &[&str]) -> ExitCode {
         [name @ ("accounts" | "reload"), rest @ ..] => {
             Options::read(root, rest, &[]).and_then(|options| example::run(name, &options))
         }
+        ["replay", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| replay::run(&options)),
         ["classic", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| classic::run(&options)),
         ["memory", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| memory::run(&options)),
         ["transfer", rest @ ..] => {

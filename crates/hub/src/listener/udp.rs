@@ -17,8 +17,8 @@ use super::sockets::{self, Transport};
 use crate::config::UdpConfig;
 use crate::tracker::{Metric, Tracker};
 use batch::Batch;
-use connection_id::ConnectionIds;
-use service::Service;
+pub use connection_id::ConnectionIds;
+pub use service::Service;
 
 /// How long a thread waits for a datagram before it looks whether it should stop.
 const PATIENCE: Duration = Duration::from_millis(200);

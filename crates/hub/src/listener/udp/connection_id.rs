@@ -15,11 +15,12 @@ const TIME_BITS: u32 = 16;
 
 /// Gives ids and knows its own again, without keeping any.
 #[derive(Clone)]
-pub(super) struct ConnectionIds(SipHasher24);
+pub struct ConnectionIds(SipHasher24);
 
 impl ConnectionIds {
     /// With a key from the operating system.
-    pub(super) fn random() -> Self {
+    #[must_use]
+    pub fn random() -> Self {
         Self::with_key(rand::random())
     }
 

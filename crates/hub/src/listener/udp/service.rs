@@ -16,28 +16,32 @@ const CONNECTION_ID_INVALID: &str = "connect again";
 const ERROR_HEAD_BYTES: usize = 8;
 
 /// Answers datagrams; each serving thread has one.
-pub(super) struct Service {
+pub struct Service {
     tracker: Arc<Tracker>,
     connections: ConnectionIds,
     worker: Worker,
 }
 
 impl Service {
-    pub(super) fn new(tracker: Arc<Tracker>, connections: ConnectionIds) -> Self {
+    /// Answers from `tracker` those who show one of `connections`.
+    #[must_use]
+    pub fn new(tracker: Arc<Tracker>, connections: ConnectionIds) -> Self {
         Self { worker: tracker.worker(), tracker, connections }
     }
 
     /// Looks at the clock; called once for each batch.
-    pub(super) fn tick(&mut self) {
+    pub fn tick(&mut self) {
         self.worker.tick(&self.tracker);
     }
 
-    pub(super) fn counters(&self) -> &Counters {
+    /// What it counts.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
         &self.worker.counters
     }
 
     /// Appends the answer to `datagram` to `out`; nothing, if it is better left unanswered.
-    pub(super) fn answer(&mut self, datagram: &[u8], from: IpAddr, out: &mut Vec<u8>) {
+    pub fn answer(&mut self, datagram: &[u8], from: IpAddr, out: &mut Vec<u8>) {
         match udp::decode(datagram) {
             Ok(Packet { reply_to, request: Request::Connect }) => {
                 // Whoever asks for too many may be somebody whose address others write: no answer is the best.
