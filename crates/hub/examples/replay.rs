@@ -24,6 +24,9 @@ const ANNOUNCE_BYTES: usize = 98;
 /// A prime far from all else: the measured announces come in an order in which none is near the one before.
 const STRIDE: u64 = 2_654_435_761;
 
+/// Announces of the crowd between two looks after the house.
+const HOUSEKEEPING_EACH: u32 = 1_024 * BATCH as u32;
+
 struct Deaf;
 
 impl Events for Deaf {
@@ -62,6 +65,10 @@ fn main() {
     for first in (0..everybody).step_by(BATCH) {
         let batch = Recording::of(load, first..everybody.min(first + BATCH as u32), &mut service);
         answer(&batch, &mut service, &mut out);
+        // As each second would: a crowd in one swarm is given memory as it grows.
+        if first % HOUSEKEEPING_EACH == 0 {
+            tracker.housekeep();
+        }
     }
     let nth = |n: u32| u32::try_from(u64::from(n) * STRIDE % u64::from(everybody)).unwrap();
     let measured = Recording::of(load, (0..count).map(nth), &mut service);

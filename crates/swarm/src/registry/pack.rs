@@ -14,6 +14,7 @@ pub(super) type Compact<const N: usize> = [u8; N];
 /// One peer: where it listens, and when it was last heard of. What it is (seeder, partial seed, leecher) is said by
 /// where in the array it stands.
 #[derive(Debug, Clone, Copy)]
+#[repr(C)]
 pub(super) struct Slot<const N: usize> {
     pub(super) address: Compact<N>,
     pub(super) stamp: Stamp,
@@ -92,7 +93,7 @@ impl<const N: usize> Pack<N> {
 
     pub(super) fn find(&self, address: &Compact<N>, salt: &Salt) -> Option<usize> {
         match &self.index {
-            None => self.slots.iter().position(|slot| slot.address == *address),
+            None => scan(&self.slots, address),
             Some(index) => index.find(salt.hash(address), |at| self.slots[at as usize].address == *address),
         }
     }
@@ -205,6 +206,34 @@ impl<const N: usize> Pack<N> {
             }
         }
     }
+}
+
+/// Slots that are compared before it is looked whether one of them was it: a cache line of IPv4's.
+const SCANNED: usize = 8;
+
+/// The place of an address. A run of slots is compared without a branch, several at a time.
+fn scan<const N: usize>(slots: &[Slot<N>], address: &Compact<N>) -> Option<usize> {
+    let (runs, rest) = slots.as_chunks::<SCANNED>();
+    let found = runs.iter().position(|run| run.iter().fold(false, |found, slot| found | slot.is_at(address)));
+    let (start, last) = match found {
+        Some(at) => (at * SCANNED, &runs[at][..]),
+        None => (slots.len() - rest.len(), rest),
+    };
+    last.iter().position(|slot| slot.is_at(address)).map(|at| start + at)
+}
+
+impl<const N: usize> Slot<N> {
+    fn is_at(&self, address: &Compact<N>) -> bool {
+        match (self.address.first_chunk::<6>(), address.first_chunk::<6>()) {
+            // One number each, eight bytes of which two do not count: several can be compared at once.
+            (Some(ours), Some(theirs)) if N == 6 => (word(ours, self.stamp) ^ word(theirs, self.stamp)) == 0,
+            _ => self.address == *address,
+        }
+    }
+}
+
+fn word(&[a, b, c, d, e, f]: &[u8; 6], Stamp([g, h]): Stamp) -> u64 {
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// The hash of what stands at a position.

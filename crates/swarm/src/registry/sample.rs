@@ -4,23 +4,37 @@ use rand_core::Rng;
 
 use crate::chance::below;
 
+/// Positions of which one bit each is kept.
+const SMALL_MAX: u32 = 1_024;
+
+/// Words of 64 bits that have one for each of so many positions.
+const WORDS: usize = SMALL_MAX as usize / 64;
+
+/// Where one in so many or more is wanted, chance is asked of all positions at once, and not of each wanted one.
+const DENSE_FROM: u32 = 8;
+
+/// Binary places of the part that is wanted: with so many, what chance gives is wrong by few positions.
+const PLACES: u32 = 5;
+
 /// Draws positions. Keeps its memory between draws.
 #[derive(Debug, Default)]
 pub(super) struct Sampler {
-    /// An open-addressed set of the positions drawn so far, plus one; 0 is an empty place.
+    /// A bit for each position drawn so far.
+    bits: [u64; WORDS],
+    /// The same where there are too many: an open-addressed set of the positions, plus one; 0 is an empty place.
     drawn: Vec<u32>,
 }
 
 impl Sampler {
-    /// Calls `emit` with `want` positions below `of`, all different and none of them `without`, every choice as
-    /// likely as any other; with all there are, from a random start, if there are no more than `want`.
+    /// Calls `emit` with `want` positions below `of`, all different and none of them `without`, every choice as likely as
+    /// any other, and each of them as likely to be the first; with all there are, if there are no more than `want`.
     pub(super) fn draw(
         &mut self,
         want: u32,
         of: u32,
         without: Option<u32>,
         rng: &mut impl Rng,
-        mut emit: impl FnMut(u32),
+        emit: impl FnMut(u32),
     ) {
         let without = without.filter(|&it| it < of);
         let eligible = of - u32::from(without.is_some());
@@ -28,32 +42,45 @@ impl Sampler {
         if want == 0 {
             return;
         }
-        if want <= eligible / 2 {
+        if of <= SMALL_MAX {
+            let words = of.div_ceil(64) as usize;
+            self.bits[..words].fill(0);
+            let mut bits = Bits { words: &mut self.bits[..words], of };
+            if want >= eligible / DENSE_FROM {
+                bits.choose(want, without, rng);
+                bits.emit_from_any(rng, emit);
+            } else {
+                // Marked, it is never drawn.
+                if let Some(it) = without {
+                    bits.mark(it);
+                }
+                some(want, of, rng, |position| bits.mark(position), emit);
+            }
+        } else if want <= eligible / 2 {
             self.reset(want + 1);
             if let Some(it) = without {
                 self.note(it);
             }
-            let mut left = want;
-            while left > 0 {
-                let position = below(of, rng);
-                if self.note(position) {
-                    emit(position);
-                    left -= 1;
-                }
-            }
-            return;
+            some(want, of, rng, |position| self.note(position), emit);
+        } else {
+            self.all_but_some(eligible - want, of, without, rng, emit);
         }
-        // More than half are wanted: draw those to leave out instead.
-        self.reset(eligible - want + 1);
+    }
+
+    /// Draws those to leave out, where most of very many are wanted.
+    fn all_but_some(
+        &mut self,
+        leave_out: u32,
+        of: u32,
+        without: Option<u32>,
+        rng: &mut impl Rng,
+        emit: impl FnMut(u32),
+    ) {
+        self.reset(leave_out + 1);
         if let Some(it) = without {
             self.note(it);
         }
-        let mut left_out = eligible - want;
-        while left_out > 0 {
-            if self.note(below(of, rng)) {
-                left_out -= 1;
-            }
-        }
+        some(leave_out, of, rng, |position| self.note(position), |_| ());
         let mut start = below(of, rng);
         while self.has(start) {
             start = below(of, rng);
@@ -90,6 +117,115 @@ impl Sampler {
     }
 }
 
+/// Calls `emit` with `want` positions below `of` for which `mark` says that they are new.
+fn some(
+    want: u32,
+    of: u32,
+    rng: &mut impl Rng,
+    mut mark: impl FnMut(u32) -> bool,
+    mut emit: impl FnMut(u32),
+) {
+    let mut left = want;
+    while left > 0 {
+        let position = below(of, rng);
+        if mark(position) {
+            emit(position);
+            left -= 1;
+        }
+    }
+}
+
+/// A bit for each position below `of`.
+struct Bits<'a> {
+    words: &'a mut [u64],
+    of: u32,
+}
+
+impl Bits<'_> {
+    /// Marks `want` positions other than `without`, every choice as likely as any other.
+    ///
+    /// Each position is marked by chance first, with about the odds that are wanted, all of a word at once. However many
+    /// that marks, every choice of as many is as likely; and so it stays while single positions, any of them, are marked or
+    /// unmarked until there are as many as are wanted.
+    fn choose(&mut self, want: u32, without: Option<u32>, rng: &mut impl Rng) {
+        // Where nearly all are wanted, all are marked: to find the last few by chance would take long.
+        let left_out = self.of - want;
+        let part =
+            if left_out <= self.of.div_ceil(DENSE_FROM) { 1 << PLACES } else { (want << PLACES) / self.of };
+        for word in &mut *self.words {
+            *word = chances(part, rng);
+        }
+        // What is beyond the end of the last word is no position.
+        if let Some(last) = self.words.last_mut() {
+            *last &= u64::MAX >> (u64::BITS * self.of.div_ceil(u64::BITS) - self.of);
+        }
+        if let Some(it) = without {
+            self.unmark(it);
+        }
+        let mut marked: u32 = self.words.iter().map(|word| word.count_ones()).sum();
+        while marked != want {
+            let position = below(self.of, rng);
+            if marked > want {
+                marked -= u32::from(self.has(position));
+                self.unmark(position);
+            } else if Some(position) != without {
+                marked += u32::from(self.mark(position));
+            }
+        }
+    }
+
+    /// Calls `emit` with the marked positions in order from any of them on, and then with those before it.
+    fn emit_from_any(&self, rng: &mut impl Rng, mut emit: impl FnMut(u32)) {
+        let mut start = below(self.of, rng);
+        while !self.has(start) {
+            start = below(self.of, rng);
+        }
+        let (first, behind) = ((start / u64::BITS) as usize, u64::MAX << (start % u64::BITS));
+        let mut emit_word = |at: usize, mut word: u64| {
+            while word != 0 {
+                emit(at as u32 * u64::BITS + word.trailing_zeros());
+                word &= word - 1;
+            }
+        };
+        emit_word(first, self.words[first] & behind);
+        for (at, word) in self.words.iter().enumerate().skip(first + 1) {
+            emit_word(at, *word);
+        }
+        for (at, word) in self.words.iter().enumerate().take(first) {
+            emit_word(at, *word);
+        }
+        emit_word(first, self.words[first] & !behind);
+    }
+
+    fn has(&self, position: u32) -> bool {
+        self.words[(position / u64::BITS) as usize] >> (position % u64::BITS) & 1 != 0
+    }
+
+    /// Marks `position`; false if it was.
+    fn mark(&mut self, position: u32) -> bool {
+        let (word, bit) = (&mut self.words[(position / u64::BITS) as usize], 1 << (position % u64::BITS));
+        let new = *word & bit == 0;
+        *word |= bit;
+        new
+    }
+
+    fn unmark(&mut self, position: u32) {
+        self.words[(position / u64::BITS) as usize] &= !(1 << (position % u64::BITS));
+    }
+}
+
+/// Sixty-four bits, each set with the odds of `part` in 2^[`PLACES`], and by itself.
+fn chances(part: u32, rng: &mut impl Rng) -> u64 {
+    if part >> PLACES != 0 {
+        return u64::MAX;
+    }
+    // From the last place to the first: each random bit halves the odds, and a place that is set adds a half.
+    (0..PLACES).fold(0, |word, place| {
+        let random = rng.next_u64();
+        if part >> place & 1 != 0 { word | random } else { word & random }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -99,7 +235,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn draws_are_distinct_and_as_many_as_asked(want in 0u32..300, of in 0u32..500, it: Option<u32>, seed: u64) {
+        fn draws_are_distinct_and_as_many_as_asked(want in 0u32..300, of in 0u32..1_200, it: Option<u32>, seed: u64) {
             let mut drawn = Vec::new();
             Sampler::default().draw(want, of, it, &mut Dice::new(seed), |position| drawn.push(position));
             let eligible = of - u32::from(it.is_some_and(|it| it < of));
@@ -116,7 +252,18 @@ mod tests {
     fn every_position_is_as_likely_as_any_other() {
         let mut dice = Dice::new(1);
         let mut sampler = Sampler::default();
-        for (want, of, without) in [(10, 100, None), (10, 101, Some(40)), (70, 100, None), (1, 3, Some(0))] {
+        for (want, of, without) in [
+            (10, 100, None),
+            (10, 101, Some(40)),
+            (30, 64, Some(63)),
+            (50, 100, Some(3)),
+            (70, 100, None),
+            (1, 3, Some(0)),
+            (2, 129, Some(128)),
+            (140, 1_024, Some(7)),
+            (9, 1_030, Some(7)),
+            (1_000, 1_030, None),
+        ] {
             let mut seen = vec![0u32; of as usize];
             let mut first = seen.clone();
             let rounds = 20_000;

@@ -203,7 +203,7 @@ impl Swarm {
         }
     }
 
-    /// Draws up to `want` peers of `pool` into `reply`, in random order.
+    /// Draws up to `want` peers of `pool` into `reply`, each as likely as any other, and as likely to be the first.
     pub(super) fn sample(
         &self,
         want: u32,

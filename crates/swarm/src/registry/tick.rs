@@ -12,7 +12,7 @@ const TTL_TICKS_MAX: u32 = 1 << (TICK_BITS - 1);
 
 /// Fifteen bits of time and one that says whether the peer's completed download has been counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp([u8; 2]);
+pub(super) struct Stamp(pub(super) [u8; 2]);
 
 /// Turns seconds into ticks: one second each, or as many as it takes for the time to live to fit.
 #[derive(Debug, Clone, Copy)]
