@@ -16,7 +16,7 @@ use swarm::{Event, Families, InfoHash, PeerId};
 use wire::udp::{ConnectionId, ReplyBody, decode_reply, encode_announce_request, encode_connect_request};
 
 /// Datagrams that are answered between two looks at the clock, as a busy socket gives them.
-const BATCH: usize = 64;
+const BATCH: u32 = 64;
 
 /// Bytes of an announce (BEP 15).
 const ANNOUNCE_BYTES: usize = 98;
@@ -25,7 +25,7 @@ const ANNOUNCE_BYTES: usize = 98;
 const STRIDE: u64 = 2_654_435_761;
 
 /// Announces of the crowd between two looks after the house.
-const HOUSEKEEPING_EACH: u32 = 1_024 * BATCH as u32;
+const HOUSEKEEPING_EACH: u32 = 1_024 * BATCH;
 
 struct Deaf;
 
@@ -62,11 +62,11 @@ fn main() {
     let mut service = Service::new(tracker.clone(), ConnectionIds::random());
     let everybody = load.torrents * load.peers;
     let mut out = Vec::new();
-    for first in (0..everybody).step_by(BATCH) {
-        let batch = Recording::of(load, first..everybody.min(first + BATCH as u32), &mut service);
+    for first in (0..everybody).step_by(BATCH as usize) {
+        let batch = Recording::of(load, first..everybody.min(first + BATCH), &mut service);
         answer(&batch, &mut service, &mut out);
         // As each second would: a crowd in one swarm is given memory as it grows.
-        if first % HOUSEKEEPING_EACH == 0 {
+        if first.is_multiple_of(HOUSEKEEPING_EACH) {
             tracker.housekeep();
         }
     }
@@ -91,9 +91,10 @@ fn measured_announces(recording: &Recording, service: &mut Service, out: &mut Ve
 
 /// Answers all datagrams; how many bytes the answers have.
 fn answer(recording: &Recording, service: &mut Service, out: &mut Vec<u8>) -> usize {
-    let datagrams = recording.bytes.chunks(BATCH * ANNOUNCE_BYTES);
+    let batch = BATCH as usize;
+    let datagrams = recording.bytes.chunks(batch * ANNOUNCE_BYTES);
     let mut bytes = 0;
-    for (datagrams, senders) in datagrams.zip(recording.senders.chunks(BATCH)) {
+    for (datagrams, senders) in datagrams.zip(recording.senders.chunks(batch)) {
         service.tick();
         out.clear();
         for (datagram, sender) in datagrams.chunks(ANNOUNCE_BYTES).zip(senders) {
@@ -141,7 +142,7 @@ impl Load {
             uploaded: 0,
             downloaded: 0,
             // A fifth of them have everything.
-            left: Some(u64::from(peer % self.peers % 5 != 0)),
+            left: Some(u64::from(!(peer % self.peers).is_multiple_of(5))),
             event: Event::Update,
             want: None,
             key: None,

@@ -13,6 +13,7 @@ impl Salt {
     }
 
     /// A hash of `key`, well spread over all 64 bits.
+    #[inline]
     pub(crate) fn hash(&self, key: &[u8]) -> u64 {
         let mut state = self.0[0] ^ key.len() as u64;
         let (words, rest) = key.as_chunks::<8>();

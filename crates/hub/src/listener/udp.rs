@@ -76,9 +76,10 @@ impl UdpListener {
         let stop = Arc::<AtomicBool>::default();
         let connections = ConnectionIds::random();
         let start = |socket: UdpSocket| {
+            let address = socket.local_addr()?;
             let service = Service::new(tracker.clone(), connections.clone());
             let stop = stop.clone();
-            let run = move || serve(&socket, service, &stop);
+            let run = move || serve(&socket, Batch::new(address), service, &stop);
             std::thread::Builder::new().name("udp".into()).spawn(run)
         };
         let threads = self.sockets.into_iter().map(start).collect::<io::Result<_>>()?;
@@ -98,8 +99,7 @@ impl Serving {
     }
 }
 
-fn serve(socket: &UdpSocket, mut service: Service, stop: &AtomicBool) {
-    let mut batch = Batch::new();
+fn serve(socket: &UdpSocket, mut batch: Batch, mut service: Service, stop: &AtomicBool) {
     let mut failing = false;
     while !stop.load(Ordering::Relaxed) {
         match batch.receive(socket) {

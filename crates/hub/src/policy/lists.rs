@@ -18,10 +18,12 @@ pub use entry::{Entry, EntryError, List};
 pub use layer::{Builder, Layer};
 
 /// Everything that is listed. Where nothing is, all may take part; what one place allows, the other need not.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Lists {
     files: Arc<Layer>,
     rules: Arc<Layer>,
+    /// Neither says anything of who may announce what: most hubs' lists, at each announce.
+    is_silent: bool,
 }
 
 /// Where something is listed.
@@ -37,22 +39,23 @@ impl Lists {
     /// The same, with something else in one place.
     #[must_use]
     pub fn with(&self, place: Place, layer: Arc<Layer>) -> Self {
-        match place {
-            Place::Files => Self { files: layer, rules: self.rules.clone() },
-            Place::Rules => Self { files: self.files.clone(), rules: layer },
-        }
+        let (files, rules) = match place {
+            Place::Files => (layer, self.rules.clone()),
+            Place::Rules => (self.files.clone(), layer),
+        };
+        Self { is_silent: files.is_silent() && rules.is_silent(), files, rules }
     }
 
     /// Whether this torrent may be announced, and added to the catalogue.
     #[must_use]
     pub fn admit_torrent(&self, hash: &InfoHash) -> bool {
-        self.files.torrent(hash).admits_with(self.rules.torrent(hash))
+        self.is_silent || self.files.torrent(hash).admits_with(self.rules.torrent(hash))
     }
 
     /// Whether a peer at this address may announce.
     #[must_use]
     pub fn admit_peer(&self, ip: IpAddr) -> bool {
-        self.files.peer(ip).admits_with(self.rules.peer(ip))
+        self.is_silent || self.files.peer(ip).admits_with(self.rules.peer(ip))
     }
 
     /// Whether the API and the page are for whoever is at this address.
@@ -76,7 +79,14 @@ impl Lists {
     /// Whether a client may announce that has such a peer id, and calls itself so where the protocol lets it.
     #[must_use]
     pub fn admit_client(&self, peer_id: &[u8], user_agent: Option<&[u8]>) -> bool {
-        self.files.client(peer_id, user_agent).admits_with(self.rules.client(peer_id, user_agent))
+        self.is_silent
+            || self.files.client(peer_id, user_agent).admits_with(self.rules.client(peer_id, user_agent))
+    }
+}
+
+impl Default for Lists {
+    fn default() -> Self {
+        Self { files: Arc::default(), rules: Arc::default(), is_silent: true }
     }
 }
 

@@ -11,6 +11,7 @@ use rand_core::Rng;
 
 use super::Registry;
 use super::swarm::Swarm;
+use super::tick::Marks;
 use crate::{Endpoint, InfoHash, Seconds};
 
 /// A swarm of at least so many peers is large: its idle peers are the first to go.
@@ -63,7 +64,7 @@ impl Registry {
 
     /// Adds a swarm for the peer at `endpoint`, if both fit.
     pub(super) fn admit(&mut self, hash: InfoHash, endpoint: Endpoint, now: Seconds) -> Result<usize, Full> {
-        let peer_bytes = Swarm::new(hash, self.ticks.stamp(now, false)).growth_bytes(endpoint);
+        let peer_bytes = Swarm::new(hash, self.ticks.stamp(now, Marks::default())).growth_bytes(endpoint);
         self.make_swarm(hash, peer_bytes, now)
     }
 

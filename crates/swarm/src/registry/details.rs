@@ -32,6 +32,16 @@ impl Details {
         self.table.find(key(hash, endpoint, salt), is_it).map(|entry| &entry.detail)
     }
 
+    /// Whether a new detail would be kept, if `bytes_free` more bytes may be taken.
+    pub(super) fn has_room(&self, bytes_free: usize) -> bool {
+        self.table.len() < self.max && self.growth_bytes() <= bytes_free
+    }
+
+    fn growth_bytes(&self) -> usize {
+        let grows = self.table.len() == self.table.capacity();
+        if grows { self.heap_bytes().max(4 * size_of::<Entry>()) } else { 0 }
+    }
+
     /// Keeps `detail`; a new one only if there is room in number and `bytes_free` more bytes may be taken.
     pub(super) fn keep(
         &mut self,
@@ -47,9 +57,7 @@ impl Details {
             entry.detail = detail;
             return;
         }
-        let grows = self.table.len() == self.table.capacity();
-        let growth_bytes = if grows { self.heap_bytes().max(4 * size_of::<Entry>()) } else { 0 };
-        if self.table.len() < self.max && growth_bytes <= bytes_free {
+        if self.has_room(bytes_free) {
             let rehash = |entry: &Entry| key(&entry.hash, entry.endpoint, salt);
             self.table.insert_unique(place, Entry { hash, endpoint, detail }, rehash);
         }

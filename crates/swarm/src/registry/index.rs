@@ -1,79 +1,153 @@
 //! Finding things in an array by what they are called.
 
-use hashbrown::HashTable;
-
 /// The positions 0 to `len` of an array, found by the hash of what stands there.
 ///
-/// Grows only when there are more positions than the table has room for, so that growth can be told beforehand.
+/// Open addressing: a position stands at the place that its hash says, or at the next free one. It has as many bits of
+/// its entry as the table has places; the others are of the hash, so that the array is seldom looked into in vain, and one
+/// line of the cache tells where something is. Grows only when more than three quarters of the places would be taken, so
+/// that growth can be told beforehand.
 #[derive(Debug, Default)]
-pub(super) struct Index(HashTable<u32>);
+pub(super) struct Index {
+    /// A power of two of them, or none.
+    places: Box<[u32]>,
+    len: usize,
+}
 
-/// Bytes that the smallest table takes at most.
-const TABLE_BYTES_MIN: usize = 64;
+/// An entry that is none. No position has all bits set, as a quarter of the places is free.
+const FREE: u32 = u32::MAX;
+
+/// Places of the smallest table.
+const PLACES_MIN: usize = 16;
 
 impl Index {
-    /// An index of all positions below `len`.
+    /// An index of all positions below `len`, with room for `capacity`.
     pub(super) fn of(len: usize, capacity: usize, hash_of: impl Fn(u32) -> u64) -> Self {
-        let mut index = Self(HashTable::with_capacity(capacity));
-        index.fill(len, hash_of);
+        let mut index = Self::default();
+        index.rebuild(len, capacity, hash_of);
         index
     }
 
     pub(super) fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<usize> {
-        self.0.find(hash, |&at| is_it(at)).map(|&at| at as usize)
+        self.place(hash, is_it).map(|place| (self.places[place] & self.mask()) as usize)
     }
 
     /// Adds the position `at`. All others below `len` are here already.
     pub(super) fn insert(&mut self, at: usize, len: usize, hash_of: impl Fn(u32) -> u64) {
         if self.is_full() {
-            self.0.reserve(self.0.num_buckets(), |&at| hash_of(at));
-        } else if self.0.len() == self.0.capacity() {
-            // What was removed has left traces, which would make the table grow for nothing.
-            self.0.clear();
-            return self.fill(len, hash_of);
+            // Twice as many places.
+            self.rebuild(len, self.places.len() / 4 * 3 + 1, hash_of);
+        } else {
+            self.add(narrow(at), hash_of(narrow(at)));
         }
-        let at = narrow(at);
-        self.0.insert_unique(hash_of(at), at, |&at| hash_of(at));
     }
 
     /// What was at `was` is now at `at`.
     pub(super) fn moved(&mut self, hash: u64, was: usize, at: usize) {
-        if let Some(entry) = self.0.find_mut(hash, |&it| it as usize == was) {
-            *entry = narrow(at);
+        if let Some(place) = self.place(hash, |it| it as usize == was) {
+            self.places[place] = self.entry(narrow(at), hash);
         }
     }
 
-    pub(super) fn remove(&mut self, hash: u64, at: usize) {
-        if let Ok(entry) = self.0.find_entry(hash, |&it| it as usize == at) {
-            entry.remove();
+    /// Takes the position `at` out. What stands at all other positions must still be there.
+    pub(super) fn remove(&mut self, hash: u64, at: usize, hash_of: impl Fn(u32) -> u64) {
+        let Some(mut hole) = self.place(hash, |it| it as usize == at) else { return };
+        let mask = self.mask() as usize;
+        let mut next = hole;
+        loop {
+            next = (next + 1) & mask;
+            let entry = self.places[next];
+            if entry == FREE {
+                break;
+            }
+            // It may stand in the hole unless its search begins behind that.
+            let home = self.home(hash_of(entry & self.mask()));
+            if (next.wrapping_sub(home) & mask) >= (next.wrapping_sub(hole) & mask) {
+                self.places[hole] = entry;
+                hole = next;
+            }
         }
+        self.places[hole] = FREE;
+        self.len -= 1;
     }
 
+    /// Gives memory back that `capacity` positions do not need.
     pub(super) fn shrink_to(&mut self, capacity: usize, hash_of: impl Fn(u32) -> u64) {
-        self.0.shrink_to(capacity, |&at| hash_of(at));
+        if places_for(capacity.max(self.len)) < self.places.len() {
+            self.rebuild(self.len, capacity, hash_of);
+        }
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        self.0.allocation_size()
+        size_of_val(&*self.places)
     }
 
     /// How many more bytes one more position would take.
     pub(super) fn growth_bytes(&self) -> usize {
-        if self.is_full() { self.heap_bytes().max(TABLE_BYTES_MIN) } else { 0 }
+        if self.is_full() { self.heap_bytes().max(PLACES_MIN * size_of::<u32>()) } else { 0 }
     }
 
-    /// Whether one more position makes the table grow. Three quarters of its places are used; an eighth is left to
-    /// the traces of what was removed, so that it is seldom filled anew.
+    /// Whether one more position makes the table grow.
     fn is_full(&self) -> bool {
-        let places = self.0.num_buckets();
-        self.0.len() >= if places < 8 { places.saturating_sub(1) } else { places / 4 * 3 }
+        self.len >= self.places.len() / 4 * 3
     }
 
-    fn fill(&mut self, len: usize, hash_of: impl Fn(u32) -> u64) {
-        for at in 0..narrow(len) {
-            self.0.insert_unique(hash_of(at), at, |&at| hash_of(at));
+    fn rebuild(&mut self, len: usize, capacity: usize, hash_of: impl Fn(u32) -> u64) {
+        self.places = vec![FREE; places_for(capacity.max(len))].into();
+        self.len = 0;
+        (0..narrow(len)).for_each(|at| self.add(at, hash_of(at)));
+    }
+
+    fn add(&mut self, at: u32, hash: u64) {
+        let mask = self.mask() as usize;
+        let mut place = self.home(hash);
+        while self.places[place] != FREE {
+            place = (place + 1) & mask;
+        }
+        self.places[place] = self.entry(at, hash);
+        self.len += 1;
+    }
+
+    /// Where the entry is whose position `is_it`.
+    fn place(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<usize> {
+        if self.places.is_empty() {
+            return None;
+        }
+        let mask = self.mask();
+        let sought = self.entry(0, hash);
+        let mut place = self.home(hash);
+        loop {
+            let entry = self.places[place];
+            if entry == FREE {
+                return None;
+            }
+            if (entry ^ sought) & !mask == 0 && is_it(entry & mask) {
+                return Some(place);
+            }
+            place = (place + 1) & mask as usize;
         }
     }
+
+    /// The bits of an entry that are its position: those of the number of places.
+    fn mask(&self) -> u32 {
+        narrow(self.places.len()).wrapping_sub(1)
+    }
+
+    /// Where the search for something begins: by the upper bits of its hash.
+    fn home(&self, hash: u64) -> usize {
+        (hash >> 32) as usize & self.mask() as usize
+    }
+
+    /// The position with the lower bits of the hash in what it leaves free.
+    fn entry(&self, at: u32, hash: u64) -> u32 {
+        #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is wanted")]
+        let tag = hash as u32;
+        (tag & !self.mask()) | at
+    }
+}
+
+/// How many places a table for so many positions has.
+fn places_for(capacity: usize) -> usize {
+    (capacity + capacity.div_ceil(3)).next_power_of_two().max(PLACES_MIN)
 }
 
 /// A position as the table keeps it. The memory budget is far below four thousand million of anything.
@@ -105,12 +179,41 @@ mod tests {
                     prop_assert!(index.heap_bytes() <= bytes + growth_bytes);
                 } else if len > 0 {
                     len -= 1;
-                    index.remove(hash_of(u32::try_from(len).unwrap()), len);
+                    index.remove(hash_of(u32::try_from(len).unwrap()), len, hash_of);
                 }
             }
             for at in 0..len {
                 let hash = hash_of(u32::try_from(at).unwrap());
                 prop_assert_eq!(index.find(hash, |it| it as usize == at), Some(at));
+            }
+        }
+
+        /// However many hashes are alike: an array of names from which some are taken, the last filling the gap.
+        #[test]
+        fn it_finds_what_a_search_from_end_to_end_finds(
+            steps in proptest::collection::vec((0_u32..60, any::<bool>()), 0..400),
+            alike in 1_u64..20,
+        ) {
+            let hash = |name: u32| ((u64::from(name) % alike) << 60) | (u64::from(name) % 3);
+            let (mut names, mut index): (Vec<u32>, Index) = (Vec::new(), Index::default());
+            for (name, adds) in steps {
+                let found = index.find(hash(name), |at| names[at as usize] == name);
+                prop_assert_eq!(found, names.iter().position(|other| *other == name));
+                match (found, adds) {
+                    (None, true) => {
+                        names.push(name);
+                        index.insert(names.len() - 1, names.len(), |at| hash(names[at as usize]));
+                    }
+                    (Some(at), false) => {
+                        index.remove(hash(name), at, |at| hash(names[at as usize]));
+                        names.swap_remove(at);
+                        if let Some(moved) = names.get(at) {
+                            index.moved(hash(*moved), names.len(), at);
+                        }
+                        index.shrink_to(names.len(), |at| hash(names[at as usize]));
+                    }
+                    _ => {}
+                }
             }
         }
     }

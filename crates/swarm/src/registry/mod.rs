@@ -27,7 +27,7 @@ use index::Index;
 use pack::growth;
 use sample::Sampler;
 use swarm::{Pool, Swarm};
-use tick::Ticks;
+use tick::{Marks, Ticks};
 
 /// What a registry is told at its beginning.
 #[derive(Debug, Clone, Copy)]
@@ -139,9 +139,10 @@ impl Registry {
         };
         let known = self.swarms[at].find(announce.endpoint, &self.salt);
         let known = known.and_then(|position| Some((position, self.swarms[at].peer(position)?)));
-        let was_counted = known.is_some_and(|(_, (_, _, stamp))| stamp.counted());
-        let completes = announce.event == Event::Completed && role == Role::Seeder && !was_counted;
-        let stamp = self.ticks.stamp(now, was_counted || completes);
+        let was = known.map_or(Marks::default(), |(_, (_, _, stamp))| stamp.marks());
+        let completes = announce.event == Event::Completed && role == Role::Seeder && !was.counted;
+        let marks = Marks { counted: was.counted || completes, ..was };
+        let stamp = self.ticks.stamp(now, marks);
         let position = match known {
             Some((position, (_, was, _))) if was == role => {
                 if let Some(seen) = self.swarms[at].stamp_mut(position) {
@@ -160,7 +161,13 @@ impl Registry {
         };
         if let Some(detail) = announce.detail {
             let bytes_free = self.details_bytes_free();
-            self.details.keep(announce.hash, announce.endpoint, detail, bytes_free, &self.salt);
+            // What has no detail, and can have none, need not be looked for.
+            if was.detailed || self.details.has_room(bytes_free) {
+                self.details.keep(announce.hash, announce.endpoint, detail, bytes_free, &self.salt);
+                if let Some(stamp) = self.swarms[at].stamp_mut(position) {
+                    stamp.set_detailed();
+                }
+            }
         }
         let swarm = &mut self.swarms[at];
         if completes {
@@ -286,15 +293,17 @@ impl Registry {
         let swarm = &mut self.swarms[at];
         let Some((endpoint, role, _)) = swarm.peer(position) else { return };
         let before = swarm.heap_bytes();
-        swarm.remove(position, self.ticks.stamp(now, false), &self.salt);
+        swarm.remove(position, self.ticks.stamp(now, Marks::default()), &self.salt);
         self.heap_bytes = self.heap_bytes + swarm.heap_bytes() - before;
         *self.population.of(endpoint) -= 1;
         self.population.seeders -= usize::from(role == Role::Seeder);
     }
 
     fn take_out_for_good(&mut self, at: usize, position: usize, now: Seconds) {
-        if let Some((endpoint, ..)) = self.swarms[at].peer(position) {
-            self.details.forget(&self.swarms[at].hash, endpoint, &self.salt);
+        if let Some((endpoint, _, stamp)) = self.swarms[at].peer(position) {
+            if stamp.marks().detailed {
+                self.details.forget(&self.swarms[at].hash, endpoint, &self.salt);
+            }
             self.take_out(at, position, now);
         }
     }
@@ -305,14 +314,15 @@ impl Registry {
             self.swarms.reserve_exact(growth(self.swarms.len()));
         }
         let at = self.swarms.len();
-        self.swarms.push(Swarm::new(hash, self.ticks.stamp(now, false)));
+        self.swarms.push(Swarm::new(hash, self.ticks.stamp(now, Marks::default())));
         self.index.insert(at, self.swarms.len(), hash_of(&self.swarms, &self.salt));
         at
     }
 
     /// Takes an empty swarm out; the last one moves into its place.
     fn drop_swarm(&mut self, at: usize) {
-        self.index.remove(self.salt.hash(&self.swarms[at].hash.0), at);
+        let hash = self.salt.hash(&self.swarms[at].hash.0);
+        self.index.remove(hash, at, hash_of(&self.swarms, &self.salt));
         let last = self.swarms.len() - 1;
         self.swarms.swap_remove(at);
         if let Some(moved) = self.swarms.get(at) {

@@ -189,8 +189,10 @@ impl<const N: usize> Pack<N> {
     }
 
     fn unindex(&mut self, at: usize, salt: &Salt) {
-        let Some(index) = &mut self.index else { return };
-        index.remove(salt.hash(&self.slots[at].address), at);
+        let hash_of = hash_of(&self.slots, salt);
+        if let Some(index) = &mut self.index {
+            index.remove(salt.hash(&self.slots[at].address), at, hash_of);
+        }
     }
 
     /// Gives memory back once a quarter or less of it is used.

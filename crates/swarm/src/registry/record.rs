@@ -2,7 +2,7 @@
 
 use super::pack::Role;
 use super::swarm::Swarm;
-use super::tick::Ticks;
+use super::tick::{Marks, Ticks};
 use super::{Full, Registry};
 use crate::{Counts, Endpoint, InfoHash, Seconds};
 
@@ -60,7 +60,12 @@ impl<'a> SwarmView<'a> {
         let Self { swarm, ticks } = *self;
         (0..swarm.len()).map(move |position| {
             let (endpoint, role, stamp) = swarm.peer(position).expect("positions up to the length are taken");
-            PeerRecord { endpoint, role, idle_secs: ticks.age_secs(stamp, now), counted: stamp.counted() }
+            PeerRecord {
+                endpoint,
+                role,
+                idle_secs: ticks.age_secs(stamp, now),
+                counted: stamp.marks().counted,
+            }
         })
     }
 }
@@ -116,7 +121,8 @@ impl Registry {
             if !self.fits(self.swarms[at].growth_bytes(peer.endpoint)) {
                 return Err(Full);
             }
-            let stamp = self.ticks.stamp_aged(now, peer.idle_secs, peer.counted);
+            let stamp =
+                self.ticks.stamp_aged(now, peer.idle_secs, Marks { counted: peer.counted, detailed: false });
             self.put_in(at, peer.endpoint, peer.role, stamp);
         }
         Ok(())

@@ -180,21 +180,19 @@ impl Bits<'_> {
         while !self.has(start) {
             start = below(self.of, rng);
         }
-        let (first, behind) = ((start / u64::BITS) as usize, u64::MAX << (start % u64::BITS));
-        let mut emit_word = |at: usize, mut word: u64| {
+        let (first, behind) = (start / u64::BITS, u64::MAX << (start % u64::BITS));
+        let mut emit_word = |at: u32, mut word: u64| {
             while word != 0 {
-                emit(at as u32 * u64::BITS + word.trailing_zeros());
+                emit(at * u64::BITS + word.trailing_zeros());
                 word &= word - 1;
             }
         };
-        emit_word(first, self.words[first] & behind);
-        for (at, word) in self.words.iter().enumerate().skip(first + 1) {
-            emit_word(at, *word);
-        }
-        for (at, word) in self.words.iter().enumerate().take(first) {
-            emit_word(at, *word);
-        }
-        emit_word(first, self.words[first] & !behind);
+        let word_of_start = self.words[first as usize];
+        emit_word(first, word_of_start & behind);
+        let words = || (0_u32..).zip(&*self.words);
+        words().skip(first as usize + 1).for_each(|(at, word)| emit_word(at, *word));
+        words().take(first as usize).for_each(|(at, word)| emit_word(at, *word));
+        emit_word(first, word_of_start & !behind);
     }
 
     fn has(&self, position: u32) -> bool {

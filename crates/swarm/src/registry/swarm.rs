@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use rand_core::Rng;
 
-use super::pack::{Key, Pack, Role, Slot, Zones, endpoint};
+use super::pack::{Compact, Key, Pack, Role, Slot, Zones, endpoint};
 use super::sample::Sampler;
 use super::tick::Stamp;
 use crate::salt::Salt;
@@ -225,6 +225,13 @@ impl Swarm {
             }
         });
         let slots = self.slots();
+        if v6.is_empty() {
+            // Most often; the others are a few instructions a peer dearer.
+            let peers = &slots.0[v4];
+            reply.v4.reserve(want.min(in_v4) as usize * size_of::<Compact<6>>());
+            let emit = |drawn| reply.v4.extend_from_slice(&peers[drawn as usize].address);
+            return sampler.draw(want, in_v4, without, rng, emit);
+        }
         sampler.draw(want, in_v4 + count(&v6), without, rng, |drawn| {
             if drawn < in_v4 {
                 reply.v4.extend_from_slice(&slots.0[v4.start + drawn as usize].address);

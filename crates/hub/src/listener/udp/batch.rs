@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
-/// Bytes of a datagram that are looked at. The longest request, a scrape of 74 hashes, has 1,496.
-const DATAGRAM_BYTES_MAX: usize = 2_048;
+/// Bytes of a datagram that are looked at. The longest request, a scrape of 74 hashes, has 1,496. An odd number of the
+/// cache's lines, so that the beginnings of a batch do not all want to be in the same few places of it.
+const DATAGRAM_BYTES_MAX: usize = 1_600;
 
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 pub(super) use many::Batch;
@@ -14,95 +15,150 @@ pub(super) use one::Batch;
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 mod many {
     use std::io::{self, IoSlice, IoSliceMut};
-    use std::net::UdpSocket;
+    use std::net::{SocketAddr, UdpSocket};
     use std::ops::Range;
     use std::os::fd::AsRawFd;
 
     use super::{DATAGRAM_BYTES_MAX, IpAddr};
-    use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
+    use nix::sys::socket::{
+        MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike, recvmmsg, sendmmsg,
+    };
 
     /// How many datagrams are received at a time.
     const DATAGRAMS_MAX: usize = 64;
 
-    /// Room for one batch of requests and their answers.
-    pub(in super::super) struct Batch {
-        requests: Vec<[u8; DATAGRAM_BYTES_MAX]>,
-        received: Vec<(usize, Option<SockaddrStorage>)>,
-        receive_headers: MultiHeaders<SockaddrStorage>,
-        answers: Vec<u8>,
-        addressed: Vec<(Range<usize>, SockaddrStorage)>,
-        send_headers: MultiHeaders<SockaddrStorage>,
+    /// Room for one batch of requests and their answers, on a socket of one family.
+    pub(in super::super) enum Batch {
+        V4(Room<SockaddrIn>),
+        V6(Room<SockaddrIn6>),
     }
 
     impl Batch {
-        pub(in super::super) fn new() -> Self {
-            Self {
-                requests: vec![[0; DATAGRAM_BYTES_MAX]; DATAGRAMS_MAX],
-                received: Vec::with_capacity(DATAGRAMS_MAX),
-                receive_headers: MultiHeaders::preallocate(DATAGRAMS_MAX, None),
-                answers: Vec::new(),
-                addressed: Vec::with_capacity(DATAGRAMS_MAX),
-                send_headers: MultiHeaders::preallocate(DATAGRAMS_MAX, None),
-            }
+        /// For a socket that is bound to `address`.
+        pub(in super::super) fn new(address: SocketAddr) -> Self {
+            if address.is_ipv4() { Self::V4(Room::new()) } else { Self::V6(Room::new()) }
         }
 
         /// Waits for a datagram, and takes those that came with it.
         pub(in super::super) fn receive(&mut self, socket: &UdpSocket) -> io::Result<()> {
-            self.received.clear();
-            let mut slices: Vec<[IoSliceMut<'_>; 1]> =
-                self.requests.iter_mut().map(|request| [IoSliceMut::new(request)]).collect();
-            let flags = MsgFlags::MSG_WAITFORONE;
-            let results =
-                recvmmsg(socket.as_raw_fd(), &mut self.receive_headers, slices.iter_mut(), flags, None)?;
-            self.received.extend(results.map(|message| (message.bytes, message.address)));
-            Ok(())
+            match self {
+                Self::V4(room) => room.receive(socket),
+                Self::V6(room) => room.receive(socket),
+            }
         }
 
         /// Lets `answer` append to its last argument what the sender of a datagram is to get.
-        pub(in super::super) fn answer(&mut self, mut answer: impl FnMut(&[u8], IpAddr, &mut Vec<u8>)) {
-            self.answers.clear();
-            self.addressed.clear();
-            for (request, (length, from)) in self.requests.iter().zip(&self.received) {
-                let Some(from) = from else { continue };
-                let Some(ip) = ip(from) else { continue };
-                let start = self.answers.len();
-                answer(&request[..*length], ip, &mut self.answers);
-                if self.answers.len() > start {
-                    self.addressed.push((start..self.answers.len(), *from));
-                }
+        pub(in super::super) fn answer(&mut self, answer: impl FnMut(&[u8], IpAddr, &mut Vec<u8>)) {
+            match self {
+                Self::V4(room) => room.answer(answer),
+                Self::V6(room) => room.answer(answer),
             }
         }
 
         /// Sends the answers; how many could not be.
         pub(in super::super) fn send(&mut self, socket: &UdpSocket) -> u64 {
-            let mut unsent = 0;
-            let mut left = &self.addressed[..];
-            while !left.is_empty() {
-                let slices: Vec<[IoSlice<'_>; 1]> =
-                    left.iter().map(|(range, _)| [IoSlice::new(&self.answers[range.clone()])]).collect();
-                let addresses: Vec<_> = left.iter().map(|(_, to)| Some(*to)).collect();
-                let flags = MsgFlags::empty();
+            match self {
+                Self::V4(room) => room.send(socket),
+                Self::V6(room) => room.send(socket),
+            }
+        }
+    }
+
+    /// An address as the system knows it.
+    pub(in super::super) trait Address: SockaddrLike + Copy {
+        fn ip(&self) -> IpAddr;
+    }
+
+    impl Address for SockaddrIn {
+        fn ip(&self) -> IpAddr {
+            IpAddr::V4(Self::ip(self))
+        }
+    }
+
+    impl Address for SockaddrIn6 {
+        fn ip(&self) -> IpAddr {
+            IpAddr::V6(Self::ip(self))
+        }
+    }
+
+    /// The same for one kind of address.
+    pub(in super::super) struct Room<A> {
+        requests: Vec<[u8; DATAGRAM_BYTES_MAX]>,
+        received: Vec<(usize, Option<A>)>,
+        receive_headers: MultiHeaders<A>,
+        answers: Vec<u8>,
+        /// Where in `answers` each is, and for whom.
+        ranges: Vec<Range<usize>>,
+        addresses: Vec<Option<A>>,
+        send_headers: MultiHeaders<A>,
+    }
+
+    impl<A: Address> Room<A> {
+        fn new() -> Self {
+            Self {
+                requests: vec![[0; DATAGRAM_BYTES_MAX]; DATAGRAMS_MAX],
+                received: Vec::with_capacity(DATAGRAMS_MAX),
+                receive_headers: MultiHeaders::preallocate(DATAGRAMS_MAX, None),
+                answers: Vec::new(),
+                ranges: Vec::with_capacity(DATAGRAMS_MAX),
+                addresses: Vec::with_capacity(DATAGRAMS_MAX),
+                send_headers: MultiHeaders::preallocate(DATAGRAMS_MAX, None),
+            }
+        }
+
+        fn receive(&mut self, socket: &UdpSocket) -> io::Result<()> {
+            self.received.clear();
+            let mut requests = self.requests.iter_mut();
+            let mut slices: [[IoSliceMut<'_>; 1]; DATAGRAMS_MAX] = std::array::from_fn(|_| {
+                [IoSliceMut::new(requests.next().map(|request| &mut request[..]).unwrap_or_default())]
+            });
+            let flags = MsgFlags::MSG_WAITFORONE;
+            let results = recvmmsg(socket.as_raw_fd(), &mut self.receive_headers, &mut slices, flags, None)?;
+            self.received.extend(results.map(|message| (message.bytes, message.address)));
+            Ok(())
+        }
+
+        fn answer(&mut self, mut answer: impl FnMut(&[u8], IpAddr, &mut Vec<u8>)) {
+            self.answers.clear();
+            self.ranges.clear();
+            self.addresses.clear();
+            for (request, (length, from)) in self.requests.iter().zip(&self.received) {
+                let Some(address) = from else { continue };
+                let start = self.answers.len();
+                answer(&request[..*length], address.ip(), &mut self.answers);
+                if self.answers.len() > start {
+                    self.ranges.push(start..self.answers.len());
+                    self.addresses.push(*from);
+                }
+            }
+        }
+
+        fn send(&mut self, socket: &UdpSocket) -> u64 {
+            let (mut unsent, mut done) = (0, 0);
+            while done < self.ranges.len() {
+                let mut ranges = self.ranges[done..].iter();
+                let slices: [[IoSlice<'_>; 1]; DATAGRAMS_MAX] = std::array::from_fn(|_| {
+                    [IoSlice::new(
+                        ranges.next().map(|range| &self.answers[range.clone()]).unwrap_or_default(),
+                    )]
+                });
+                let addresses = &self.addresses[done..];
                 let sent = sendmmsg(
                     socket.as_raw_fd(),
                     &mut self.send_headers,
-                    slices.iter(),
-                    &addresses,
+                    slices[..addresses.len()].iter(),
+                    addresses,
                     [],
-                    flags,
+                    MsgFlags::empty(),
                 )
                 .map_or(0, Iterator::count);
                 // An error is that of the first: nobody there, or no way to it. The others are tried again.
                 let passed_over = usize::from(sent == 0);
                 unsent += passed_over as u64;
-                left = &left[sent + passed_over..];
+                done += sent + passed_over;
             }
             unsent
         }
-    }
-
-    fn ip(address: &SockaddrStorage) -> Option<IpAddr> {
-        let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
-        v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
     }
 }
 
@@ -122,7 +178,7 @@ mod one {
     }
 
     impl Batch {
-        pub(in super::super) fn new() -> Self {
+        pub(in super::super) fn new(_: SocketAddr) -> Self {
             Self { request: vec![0; DATAGRAM_BYTES_MAX], received: None, answer: Vec::new() }
         }
 
@@ -165,7 +221,7 @@ mod tests {
                 let server = UdpSocket::bind("127.0.0.1:0").unwrap();
                 let client = UdpSocket::bind("127.0.0.1:0").unwrap();
                 client.connect(server.local_addr().unwrap()).unwrap();
-                let mut batch = super::$kind::Batch::new();
+                let mut batch = super::$kind::Batch::new(server.local_addr().unwrap());
                 let datagrams = ["first", "second", "", "silence", "last"];
                 for datagram in datagrams {
                     client.send(datagram.as_bytes()).unwrap();

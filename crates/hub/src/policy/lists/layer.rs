@@ -136,6 +136,15 @@ impl Layer {
         }
     }
 
+    /// Whether it says nothing of who may announce what.
+    pub(super) fn is_silent(&self) -> bool {
+        self.torrents.is_silent(Torrents::is_empty)
+            && self.peer_ids.is_silent(Prefixes::is_empty)
+            && self.agents.is_silent(Prefixes::is_empty)
+            && self.peers.is_silent(Networks::is_empty)
+            && self.banned.is_empty()
+    }
+
     pub(super) fn is_proxy(&self, ip: IpAddr) -> bool {
         self.proxies.has(ip)
     }
@@ -164,6 +173,10 @@ impl<S> Sides<S> {
             Some(allowed) if has(allowed) => Verdict::Allowed,
             Some(_) => Verdict::Missing,
         }
+    }
+
+    fn is_silent(&self, is_empty: impl Fn(&S) -> bool) -> bool {
+        self.allowed.is_none() && is_empty(&self.denied)
     }
 
     fn map<T>(self, change: impl Fn(S) -> T) -> Sides<T> {

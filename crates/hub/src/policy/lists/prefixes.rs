@@ -11,6 +11,10 @@ impl Prefixes {
         Self(prefixes.into())
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn has_one_of(&self, text: &[u8]) -> bool {
         let behind = self.0.partition_point(|prefix| **prefix <= *text);
         behind.checked_sub(1).is_some_and(|at| text.starts_with(&self.0[at]))
