@@ -15,7 +15,7 @@ use super::query::Parameters;
 use super::standing::{Acting, Standing};
 use super::text::quoted;
 use super::{ApiState, Problem, audit};
-use crate::accounting::{Accounting, FACTOR_RULES_MAX};
+use crate::accounting::FACTOR_RULES_MAX;
 use crate::store::ledger::{Account, FactorRule, TorrentAccount};
 use crate::store::roll::Scope;
 
@@ -184,7 +184,7 @@ pub(super) async fn hit_and_runs(
     parameters: Parameters,
 ) -> Result<Response, Problem> {
     standing.require(Scope::Read)?;
-    let accounting = accounting(&state)?;
+    let accounting = state.accounting()?;
     accounting.flush().await?;
     let limit = parameters.limit("limit", PAGE_DEFAULT, PAGE_MAX)?;
     let mut hit_and_runs = Vec::new();
@@ -206,7 +206,7 @@ pub(super) async fn factors(
     standing: Standing,
 ) -> Result<Response, Problem> {
     standing.require(Scope::Read)?;
-    let factors = accounting(&state)?.factors().iter().map(ShownFactors::of).collect();
+    let factors = state.accounting()?.factors().iter().map(ShownFactors::of).collect();
     state.json(&AllFactors { factors })
 }
 
@@ -223,7 +223,7 @@ pub(super) async fn add_factors(
     request: Request,
 ) -> Result<Response, Problem> {
     let actor = acting.require(Scope::Torrents)?;
-    let accounting = accounting(&state)?;
+    let accounting = state.accounting()?;
     let new: NewFactors = fields::read(request.into_body(), &state).await?;
     for (field, pct) in [("upload_pct", new.upload_pct), ("download_pct", new.download_pct)] {
         if pct > PCT_MAX {
@@ -265,7 +265,7 @@ pub(super) async fn remove_factors(
     let actor = acting.require(Scope::Torrents)?;
     let unknown = || Problem::not_found(format!("there are no factors {}", quoted(&id)));
     let number: i64 = id.parse().map_err(|_| unknown())?;
-    if !accounting(&state)?.remove_factors(number).await? {
+    if !state.accounting()?.remove_factors(number).await? {
         return Err(unknown());
     }
     audit::record(&state, "factors.remove", &id, &actor).await;
@@ -282,10 +282,6 @@ async fn whole(state: &ApiState, user: UserId, parameters: &Parameters) -> Resul
     let next = torrents.last().filter(|_| torrents.len() == limit).map(|last| last.torrent.to_string());
     let torrents = torrents.iter().map(ShownTorrent::of).collect();
     state.json(&Whole { account: Shown::of(&account), torrents, next })
-}
-
-fn accounting(state: &ApiState) -> Result<&Accounting, Problem> {
-    state.accounting.as_ref().ok_or_else(|| Problem::not_found("this hub has no members, and credits nobody"))
 }
 
 impl Shown {

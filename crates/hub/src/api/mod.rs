@@ -261,6 +261,16 @@ impl ApiState {
         self.members.policy().mode()
     }
 
+    /// Where members are credited.
+    ///
+    /// # Errors
+    ///
+    /// 404 where nobody is.
+    fn accounting(&self) -> Result<&Accounting, Problem> {
+        let accounting = self.accounting.as_ref();
+        accounting.ok_or_else(|| Problem::not_found("this hub has no members, and credits nobody"))
+    }
+
     /// What a member is credited, and for which torrents from the one behind `after` on.
     ///
     /// # Errors
@@ -272,9 +282,7 @@ impl ApiState {
         after: Option<InfoHash>,
         limit: usize,
     ) -> Result<(Account, Vec<TorrentAccount>), Problem> {
-        let accounting = self.accounting.as_ref();
-        let accounting =
-            accounting.ok_or_else(|| Problem::not_found("this hub has no members, and credits nobody"))?;
+        let accounting = self.accounting()?;
         Ok((accounting.account(user).await?, accounting.torrents(user, after, limit).await?))
     }
 
