@@ -15,7 +15,7 @@ use super::links::{Site, client_ip};
 use super::query::Parameters;
 use super::standing::{Acting, Standing};
 use super::text::quoted;
-use super::{ApiState, Problem};
+use super::{ApiState, Problem, to_its_end};
 use crate::acts::Actor;
 use crate::config::{Mode, SEATS_MAX};
 use crate::members::Secret;
@@ -157,9 +157,8 @@ pub(super) async fn add(
     request: Request,
 ) -> Result<Response, Problem> {
     let actor = acting.require(Scope::Users)?;
-    let New { name, role, until } = fields::read(request.into_body(), &state).await?;
-    let (member, passkey) = state.members.add(&name, role.into(), until, None, &actor).await?;
-    made(member, &passkey, &site, &state)
+    let new = fields::read(request.into_body(), &state).await?;
+    make(new, None, actor, &site, &state).await
 }
 
 /// Becomes a member by the code of an invitation. The passkey is told this once.
@@ -185,8 +184,8 @@ pub(super) async fn join(
     })?;
     let Joining { code, name } = fields::read(body, &state).await?;
     let actor = Actor { who: BY_INVITATION.to_owned(), address };
-    let (member, passkey) = state.members.add(&name, Role::Member, None, Some(&code), &actor).await?;
-    made(member, &passkey, &site, &state)
+    let new = New { name, role: RoleField::Member, until: None };
+    make(new, Some(code), actor, &site, &state).await
 }
 
 /// One member. Scope `read`.
@@ -307,13 +306,27 @@ pub(super) fn span(parameters: &Parameters) -> Result<Span, Problem> {
     Ok(Span { after, limit: parameters.limit("limit", PAGE_DEFAULT, PAGE_MAX)? })
 }
 
-fn made(member: Member, passkey: &Secret, site: &Site, state: &ApiState) -> Result<Response, Problem> {
-    state.webhooks.tell(|| Event::UserCreated((&member).into()));
+/// Makes a member, and tells of it, though whoever asked for it goes away.
+async fn make(
+    new: New,
+    code: Option<String>,
+    actor: Actor,
+    site: &Site,
+    state: &Arc<ApiState>,
+) -> Result<Response, Problem> {
+    let making = state.clone();
+    let made = to_its_end(async move {
+        let New { name, role, until } = new;
+        let made = making.members.add(&name, role.into(), until, code.as_deref(), &actor).await?;
+        making.webhooks.tell(|| Event::UserCreated((&made.0).into()));
+        Ok(made)
+    });
+    let (member, passkey) = made.await?;
     let headers = [
         (header::LOCATION, format!("/api/v1/users/{}", member.name)),
         (header::ETAG, format!("\"{}\"", member.version)),
     ];
-    let told = WithPasskey::of(member, passkey, site, state);
+    let told = WithPasskey::of(member, &passkey, site, state);
     Ok((StatusCode::CREATED, headers, state.json(&told)?).into_response())
 }
 
