@@ -97,6 +97,7 @@ fn answer(recording: &Recording, service: &mut Service, out: &mut Vec<u8>) -> us
     for (datagrams, senders) in datagrams.zip(recording.senders.chunks(batch)) {
         service.tick();
         out.clear();
+        service.prefetch(datagrams.chunks(ANNOUNCE_BYTES));
         for (datagram, sender) in datagrams.chunks(ANNOUNCE_BYTES).zip(senders) {
             service.answer(datagram, *sender, out);
         }

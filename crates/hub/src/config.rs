@@ -184,7 +184,8 @@ section! {
         /// the idle peers of the largest swarms, then new swarms are refused. Default: "1 GiB".
         #[serde(with = "size")]
         pub memory_max: usize = 1 << 30,
-        /// Peers of whom the client's name and its traffic are kept beside the address; 0 keeps none. Default: 200000.
+        /// Peers of whom the client's name and its traffic are kept beside the address. While there are more peers than
+        /// that, nothing but the address is kept of any. Default: 200000.
         pub details_max: usize = 200_000,
         /// Whether a scrape without a hash is answered with all swarms. Default: false.
         pub full_scrape: bool = false,

@@ -17,7 +17,9 @@ use parking_lot::Mutex;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use swarm::accounts::Totals;
-use swarm::{Announce, Counts, Detail, Event, Families, InfoHash, Registry, Reply, Seconds, UserId, Want};
+use swarm::{
+    Announce, Counts, Detail, Event, Families, InfoHash, Registry, Reply, Seconds, Stage, UserId, Want,
+};
 
 use crate::catalogue::now_unix;
 use crate::config::{MembersConfig, Mode, TrackerConfig};
@@ -152,6 +154,14 @@ impl Tracker {
             worker.counters.add(refusal.metric(), 1);
         }
         answer
+    }
+
+    /// Has memory fetched that an announce of `hash` will look at; see [`Registry::prefetch`].
+    pub fn prefetch(&self, hash: &InfoHash, stage: Stage) {
+        // Whoever is at work on these swarms is fetching them already.
+        if let Some(registry) = self.shards.of(hash).try_lock() {
+            registry.prefetch(hash, stage);
+        }
     }
 
     /// Whether somebody may ask for counts.

@@ -20,7 +20,7 @@ pub use directory::Directory;
 pub use endpoint::{Endpoint, Port};
 pub use info_hash::{InfoHash, InfoHashError};
 pub use registry::{
-    Config, ExportCursor, Full, Outcome, PeerRecord, Population, Registry, Role, Shed, Stats, SwarmView,
-    Swept,
+    Config, ExportCursor, Full, Outcome, PeerRecord, Population, Registry, Role, Shed, Stage, Stats,
+    SwarmView, Swept,
 };
 pub use user::UserId;

@@ -20,7 +20,7 @@ pub use client::{
     CountsIn, PeersIn, Reply, ReplyBody, decode_reply, encode_announce_request, encode_connect_request,
     encode_scrape_request,
 };
-pub use request::decode;
+pub use request::{announced, decode};
 
 /// How many info hashes one scrape may name (BEP 15: "up to about 74").
 pub const SCRAPE_HASHES_MAX: usize = 74;

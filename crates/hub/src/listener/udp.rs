@@ -116,6 +116,7 @@ fn serve(socket: &UdpSocket, mut batch: Batch, mut service: Service, stop: &Atom
             }
         }
         service.tick();
+        service.prefetch(batch.requests());
         batch.answer(|datagram, from, answer| service.answer(datagram, from, answer));
         let unsent = batch.send(socket);
         service.counters().add(Metric::SendFailed, unsent);

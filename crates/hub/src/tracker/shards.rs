@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use parking_lot::Mutex;
 use rand::Rng;
 use swarm::{Config, InfoHash, Registry};
@@ -14,6 +16,9 @@ pub(super) struct Shards {
     shards: Box<[Shard]>,
     secret: u64,
     grants: Mutex<Grants>,
+    details_max: usize,
+    /// Whether details are kept at present.
+    details: AtomicBool,
 }
 
 /// Who may use how much memory, in bytes: what the shards may and what is left make up the total.
@@ -31,7 +36,7 @@ impl Shards {
             Mutex::new(Registry::new(Config {
                 peer_ttl_secs: config.peer_ttl_secs(),
                 memory_bytes_max: config.memory_max / SHARDS,
-                details_max: config.details_max / SHARDS + usize::from(config.details_max > 0),
+                details_max: share_of_details(config.details_max),
                 secret,
             }))
         };
@@ -41,6 +46,8 @@ impl Shards {
             shards: (0..SHARDS).map(|_| registry(&mut rng)).collect(),
             secret: rng.next_u64() | 1,
             grants: Mutex::new(Grants { total, left: total % SHARDS, of_shards }),
+            details_max: config.details_max,
+            details: AtomicBool::new(true),
         }
     }
 
@@ -58,6 +65,26 @@ impl Shards {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Shard> {
         self.shards.iter()
+    }
+
+    /// Has details kept of everybody, or of nobody while there are too many peers: so that most of a large tracker's
+    /// memory is not what it knows of a few. Which shard has how many peers may change from one call to the next.
+    pub(super) fn share_out_details(&self) {
+        let peers = |shard: &Shard| shard.lock().stats().population.peers();
+        let total: usize = self.iter().map(peers).sum();
+        // Not at the edge itself, so that a crowd that stays there does not lose its details time and again.
+        let few_enough = if self.details.load(Ordering::Relaxed) {
+            total <= self.details_max
+        } else {
+            total <= self.details_max / 4 * 3
+        };
+        self.details.store(few_enough, Ordering::Relaxed);
+        let spare = share_of_details(self.details_max.saturating_sub(total));
+        for shard in self.iter() {
+            let mut registry = shard.lock();
+            let share = registry.stats().population.peers() + spare;
+            registry.set_details_max(if few_enough && self.details_max > 0 { share } else { 0 });
+        }
     }
 
     /// Shares out the memory that nobody uses: half of it evenly, half to those in whom something did not fit, so that
@@ -94,4 +121,9 @@ impl Shards {
             registry.set_memory_bytes_max(*grant);
         }
     }
+}
+
+/// How many of so many peers' details one shard may keep, if it has as many peers as the others.
+fn share_of_details(max: usize) -> usize {
+    max.div_ceil(SHARDS)
 }

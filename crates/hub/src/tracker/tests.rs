@@ -165,6 +165,32 @@ fn what_is_known_of_a_peer_can_be_looked_at() {
     assert_eq!(peer.peer_id, Some(announce(1).peer_id));
 }
 
+/// Details are of everybody or of nobody, however the peers are spread over swarms.
+#[test]
+fn a_crowd_has_no_details() {
+    let mut desk = Desk::new(&TrackerConfig { details_max: 1_000, ..TrackerConfig::default() });
+    let mut known_after = |ports: std::ops::RangeInclusive<u16>, event| {
+        for port in ports {
+            desk.tell("192.0.2.1", &wire::Announce { event, ..announce(port) }).unwrap();
+            if port % 100 == 0 {
+                desk.tracker.housekeep();
+            }
+        }
+        let peers = desk.tracker.peers(&HASH, 2_000);
+        (peers.len(), peers.iter().filter(|peer| peer.peer_id.is_some()).count())
+    };
+    // Once to be counted, once to be given room.
+    known_after(1..=1_000, Event::Started);
+    assert_eq!(known_after(1..=1_000, Event::Update), (1_000, 1_000));
+    assert_eq!(known_after(1_001..=1_100, Event::Started), (1_100, 0));
+    // Gone below it, it must go well below it.
+    assert_eq!(known_after(1..=200, Event::Stopped), (900, 0));
+    assert_eq!(known_after(201..=1_100, Event::Update), (900, 0));
+    assert_eq!(known_after(201..=400, Event::Stopped), (700, 0));
+    known_after(401..=1_100, Event::Update);
+    assert_eq!(known_after(401..=1_100, Event::Update), (700, 700));
+}
+
 /// Whatever is announced, all shards together stay within the budget, and the refusal says when to come back.
 #[test]
 fn the_budget_holds_for_all_shards_together() {

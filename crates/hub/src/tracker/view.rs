@@ -131,6 +131,7 @@ impl Tracker {
         self.policy.attendance().expire_some(self.now());
         // Before the others, because a sweep that has gone round forgets who was short of it.
         self.shards.share_out();
+        self.shards.share_out_details();
         let round_secs = (self.config.peer_ttl_secs() / 8).clamp(1, ROUND_SECS_MAX) as usize;
         for shard in self.shards.iter() {
             let Stats { swarms, population, .. } = shard.lock().stats();

@@ -24,8 +24,19 @@ impl Details {
         Self { table: HashTable::new(), max }
     }
 
+    pub(super) fn set_max(&mut self, max: usize) {
+        self.max = max;
+        if self.table.len() > max {
+            self.clear();
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     pub(super) fn get(&self, hash: &InfoHash, endpoint: Endpoint, salt: &Salt) -> Option<&Detail> {
-        if self.table.is_empty() {
+        if self.is_empty() {
             return None;
         }
         let is_it = |entry: &Entry| entry.hash == *hash && entry.endpoint == endpoint;
@@ -64,7 +75,7 @@ impl Details {
     }
 
     pub(super) fn forget(&mut self, hash: &InfoHash, endpoint: Endpoint, salt: &Salt) {
-        if self.table.is_empty() {
+        if self.is_empty() {
             return;
         }
         let is_it = |entry: &Entry| entry.hash == *hash && entry.endpoint == endpoint;

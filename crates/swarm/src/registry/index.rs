@@ -1,5 +1,7 @@
 //! Finding things in an array by what they are called.
 
+use super::prefetch::fetch;
+
 /// The positions 0 to `len` of an array, found by the hash of what stands there.
 ///
 /// Open addressing: a position stands at the place that its hash says, or at the next free one. It has as many bits of
@@ -29,6 +31,13 @@ impl Index {
 
     pub(super) fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<usize> {
         self.place(hash, is_it).map(|place| (self.places[place] & self.mask()) as usize)
+    }
+
+    /// Has the line fetched in which a search for `hash` begins.
+    pub(super) fn prefetch(&self, hash: u64) {
+        if !self.places.is_empty() {
+            fetch(&self.places[self.home(hash)]);
+        }
     }
 
     /// Adds the position `at`. All others below `len` are here already.
@@ -151,7 +160,7 @@ fn places_for(capacity: usize) -> usize {
 }
 
 /// A position as the table keeps it. The memory budget is far below four thousand million of anything.
-fn narrow(at: usize) -> u32 {
+pub(super) fn narrow(at: usize) -> u32 {
     u32::try_from(at).expect("there are fewer positions than a u32 can count")
 }
 

@@ -5,8 +5,10 @@ mod details;
 mod expiry;
 mod index;
 mod pack;
+mod prefetch;
 mod record;
 mod sample;
+mod short;
 mod swarm;
 #[cfg(test)]
 mod tests;
@@ -17,6 +19,7 @@ use rand_core::Rng;
 pub use budget::{Full, Shed};
 pub use expiry::Swept;
 pub use pack::Role;
+pub use prefetch::Stage;
 pub use record::{ExportCursor, PeerRecord, SwarmView};
 
 use crate::salt::Salt;
@@ -141,7 +144,8 @@ impl Registry {
         let known = known.and_then(|position| Some((position, self.swarms[at].peer(position)?)));
         let was = known.map_or(Marks::default(), |(_, (_, _, stamp))| stamp.marks());
         let completes = announce.event == Event::Completed && role == Role::Seeder && !was.counted;
-        let marks = Marks { counted: was.counted || completes, ..was };
+        let detailed = was.detailed && !self.details.is_empty();
+        let marks = Marks { counted: was.counted || completes, detailed };
         let stamp = self.ticks.stamp(now, marks);
         let position = match known {
             Some((position, (_, was, _))) if was == role => {
@@ -162,7 +166,7 @@ impl Registry {
         if let Some(detail) = announce.detail {
             let bytes_free = self.details_bytes_free();
             // What has no detail, and can have none, need not be looked for.
-            if was.detailed || self.details.has_room(bytes_free) {
+            if detailed || self.details.has_room(bytes_free) {
                 self.details.keep(announce.hash, announce.endpoint, detail, bytes_free, &self.salt);
                 if let Some(stamp) = self.swarms[at].stamp_mut(position) {
                     stamp.set_detailed();
@@ -249,6 +253,11 @@ impl Registry {
     /// Changes the memory budget. If more is in use, nothing grows until less is.
     pub fn set_memory_bytes_max(&mut self, memory_bytes_max: usize) {
         self.config.memory_bytes_max = memory_bytes_max;
+    }
+
+    /// Changes how many peers' details are kept. If there are more, all are forgotten.
+    pub fn set_details_max(&mut self, details_max: usize) {
+        self.details.set_max(details_max);
     }
 
     /// How much is here.

@@ -32,7 +32,7 @@ pub enum Role {
 }
 
 /// Where in an array of peers each role stands: seeders, partial seeds, leechers, in this order.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Zones {
     pub(super) seeders: usize,
     pub(super) partials: usize,
@@ -75,6 +75,12 @@ pub(super) struct Pack<const N: usize> {
 }
 
 impl<const N: usize> Pack<N> {
+    /// Of peers that stand in their zones, so few that they need no index.
+    pub(super) fn of(slots: &[Slot<N>], zones: Zones) -> Self {
+        let [seeders, partials] = [zones.seeders, zones.partials].map(super::index::narrow);
+        Self { slots: slots.to_vec(), seeders, partials, index: None }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
@@ -214,7 +220,7 @@ impl<const N: usize> Pack<N> {
 const SCANNED: usize = 8;
 
 /// The place of an address. A run of slots is compared without a branch, several at a time.
-fn scan<const N: usize>(slots: &[Slot<N>], address: &Compact<N>) -> Option<usize> {
+pub(super) fn scan<const N: usize>(slots: &[Slot<N>], address: &Compact<N>) -> Option<usize> {
     let (runs, rest) = slots.as_chunks::<SCANNED>();
     let found = runs.iter().position(|run| run.iter().fold(false, |found, slot| found | slot.is_at(address)));
     let (start, last) = match found {
@@ -222,6 +228,12 @@ fn scan<const N: usize>(slots: &[Slot<N>], address: &Compact<N>) -> Option<usize
         None => (slots.len() - rest.len(), rest),
     };
     last.iter().position(|slot| slot.is_at(address)).map(|at| start + at)
+}
+
+impl<const N: usize> Default for Slot<N> {
+    fn default() -> Self {
+        Self { address: [0; N], stamp: Stamp::default() }
+    }
 }
 
 impl<const N: usize> Slot<N> {

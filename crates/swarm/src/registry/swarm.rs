@@ -7,8 +7,10 @@ use std::ops::Range;
 
 use rand_core::Rng;
 
-use super::pack::{Compact, Key, Pack, Role, Slot, Zones, endpoint};
+use super::pack::{Compact, Key, Pack, Role, Slot, Zones, endpoint, growth, scan};
+use super::prefetch::fetch_all;
 use super::sample::Sampler;
+use super::short::{self, FEW, Lengths, SEVERAL};
 use super::tick::Stamp;
 use crate::salt::Salt;
 use crate::{Counts, Endpoint, Families, InfoHash, Reply};
@@ -30,20 +32,12 @@ struct Tally(u32);
 enum Peers {
     /// Nobody, since the time stamped.
     Nobody(Stamp),
-    Few(Few),
+    /// IPv4 peers, so few that they are held without heap.
+    Few(Lengths, [Slot<6>; FEW]),
+    /// IPv4 peers in an array, one step away.
+    Several(Lengths, Box<[Slot<6>]>),
+    /// More, or some of IPv6.
     Many(Box<Many>),
-}
-
-/// How many peers are held without heap.
-const FEW: usize = 2;
-
-/// One or two IPv4 peers, in zones like the many.
-#[derive(Debug)]
-struct Few {
-    len: u8,
-    seeders: u8,
-    partials: u8,
-    slots: [Slot<6>; FEW],
 }
 
 #[derive(Debug, Default)]
@@ -68,18 +62,14 @@ impl Swarm {
     }
 
     pub(super) fn len(&self) -> usize {
-        match &self.peers {
-            Peers::Nobody(_) => 0,
-            Peers::Few(few) => few.slots().len(),
-            Peers::Many(many) => many.v4.len() + many.v6.len(),
-        }
+        self.v4().0.len() + self.v6().0.len()
     }
 
     /// When the last peer left; `None` while somebody is here.
     pub(super) fn empty_since(&self) -> Option<Stamp> {
         match self.peers {
             Peers::Nobody(since) => Some(since),
-            Peers::Few(_) | Peers::Many(_) => None,
+            Peers::Few(..) | Peers::Several(..) | Peers::Many(_) => None,
         }
     }
 
@@ -115,45 +105,38 @@ impl Swarm {
 
     pub(super) fn find(&self, endpoint: Endpoint, salt: &Salt) -> Option<usize> {
         match (&self.peers, Key::from(endpoint)) {
-            (Peers::Few(few), Key::V4(address)) => {
-                few.slots().iter().position(|slot| slot.address == address)
-            }
             (Peers::Many(many), Key::V4(address)) => many.v4.find(&address, salt),
             (Peers::Many(many), Key::V6(address)) => {
                 many.v6.find(&address, salt).map(|at| many.v4.len() + at)
             }
-            (Peers::Nobody(_), _) | (Peers::Few(_), Key::V6(_)) => None,
+            (_, Key::V4(address)) => scan(self.v4().0, &address),
+            (_, Key::V6(_)) => None,
         }
     }
 
     /// The endpoint, role and stamp of the peer at `position`.
     pub(super) fn peer(&self, position: usize) -> Option<(Endpoint, Role, Stamp)> {
-        let (endpoint, stamp) = match &self.peers {
-            Peers::Nobody(_) => return None,
-            Peers::Few(few) => few.slots().get(position).map(|slot| (endpoint(&slot.address), slot.stamp))?,
-            Peers::Many(many) => match position.checked_sub(many.v4.len()) {
-                None => many.v4.slots().get(position).map(|slot| (endpoint(&slot.address), slot.stamp))?,
-                Some(at) => many.v6.slots().get(at).map(|slot| (endpoint(&slot.address), slot.stamp))?,
-            },
+        let (v4, v6) = (self.v4().0, self.v6().0);
+        let (endpoint, stamp) = match position.checked_sub(v4.len()) {
+            None => v4.get(position).map(|slot| (endpoint(&slot.address), slot.stamp))?,
+            Some(at) => v6.get(at).map(|slot| (endpoint(&slot.address), slot.stamp))?,
         };
         Some((endpoint?, self.role(position), stamp))
     }
 
     pub(super) fn role(&self, position: usize) -> Role {
-        match &self.peers {
-            Peers::Nobody(_) => Role::Leecher,
-            Peers::Few(few) => few.zones().role(position),
-            Peers::Many(many) => match position.checked_sub(many.v4.len()) {
-                None => many.v4.zones().role(position),
-                Some(at) => many.v6.zones().role(at),
-            },
+        let ((v4, zones), (_, zones_of_v6)) = (self.v4(), self.v6());
+        match position.checked_sub(v4.len()) {
+            None => zones.role(position),
+            Some(at) => zones_of_v6.role(at),
         }
     }
 
     pub(super) fn stamp_mut(&mut self, position: usize) -> Option<&mut Stamp> {
         match &mut self.peers {
             Peers::Nobody(_) => None,
-            Peers::Few(few) => few.slots.get_mut(position).map(|slot| &mut slot.stamp),
+            Peers::Few(_, slots) => slots.get_mut(position).map(|slot| &mut slot.stamp),
+            Peers::Several(_, slots) => slots.get_mut(position).map(|slot| &mut slot.stamp),
             Peers::Many(many) => match position.checked_sub(many.v4.len()) {
                 None => many.v4.stamp_mut(position),
                 Some(at) => many.v6.stamp_mut(at),
@@ -163,43 +146,61 @@ impl Swarm {
 
     /// Adds a peer that is not here yet, and says at which position.
     pub(super) fn insert(&mut self, endpoint: Endpoint, role: Role, stamp: Stamp, salt: &Salt) -> usize {
-        let key = Key::from(endpoint);
-        if let (Peers::Nobody(_), Key::V4(address)) = (&self.peers, &key) {
-            self.peers = Peers::Few(Few::one(Slot { address: *address, stamp }, role));
-            return 0;
+        match Key::from(endpoint) {
+            Key::V4(address) => self.insert_v4(Slot { address, stamp }, role, salt),
+            Key::V6(address) => {
+                let many = self.make_many();
+                many.v4.len() + many.v6.insert(Slot { address, stamp }, role, salt)
+            }
         }
-        if let (Peers::Few(few), Key::V4(address)) = (&mut self.peers, &key)
-            && let Some(position) = few.insert(Slot { address: *address, stamp }, role)
-        {
+    }
+
+    fn insert_v4(&mut self, slot: Slot<6>, role: Role, salt: &Salt) -> usize {
+        let inserted = match &mut self.peers {
+            Peers::Nobody(_) => None,
+            Peers::Few(lengths, slots) => lengths.insert(slots, slot, role),
+            Peers::Several(lengths, slots) => lengths.insert(slots, slot, role),
+            Peers::Many(many) => Some(many.v4.insert(slot, role, salt)),
+        };
+        if let Some(position) = inserted {
             return position;
         }
-        let many = self.make_many(salt);
-        match key {
-            Key::V4(address) => many.v4.insert(Slot { address, stamp }, role, salt),
-            Key::V6(address) => many.v4.len() + many.v6.insert(Slot { address, stamp }, role, salt),
-        }
+        let (held, zones) = self.v4();
+        let grown = match held.len() {
+            0..FEW => Peers::Few(Lengths::of(zones), short::few(held)),
+            FEW..SEVERAL => Peers::Several(Lengths::of(zones), short::several(held)),
+            _ => return self.make_many().v4.insert(slot, role, salt),
+        };
+        self.peers = grown;
+        self.insert_v4(slot, role, salt)
     }
 
     /// Takes out the peer at `position`, at the time `now`.
     pub(super) fn remove(&mut self, position: usize, now: Stamp, salt: &Salt) {
         match &mut self.peers {
             Peers::Nobody(_) => {}
-            Peers::Few(few) => few.remove(position),
-            Peers::Many(many) => {
-                match position.checked_sub(many.v4.len()) {
-                    None => many.v4.remove(position, salt),
-                    Some(at) => many.v6.remove(at, salt),
-                }
-                // At one below what fits, so that a swarm at the edge does not move back and forth.
-                if many.v6.len() == 0 && many.v4.len() < FEW {
-                    let zones = many.v4.zones();
-                    let last = many.v4.slots().first().map(|slot| Few::one(*slot, zones.role(0)));
-                    self.peers = last.map_or(Peers::Nobody(now), Peers::Few);
-                }
-            }
+            Peers::Few(lengths, slots) => lengths.remove(slots, position),
+            Peers::Several(lengths, slots) => lengths.remove(slots, position),
+            Peers::Many(many) => match position.checked_sub(many.v4.len()) {
+                None => many.v4.remove(position, salt),
+                Some(at) => many.v6.remove(at, salt),
+            },
         }
-        if self.len() == 0 && self.empty_since().is_none() {
-            self.peers = Peers::Nobody(now);
+        let (held, zones) = self.v4();
+        // Well below what fits, so that a swarm at the edge does not move back and forth.
+        let shrunk = match &self.peers {
+            Peers::Nobody(_) => None,
+            _ if self.len() == 0 => Some(Peers::Nobody(now)),
+            Peers::Few(..) => None,
+            Peers::Many(many) if many.v6.len() > 0 || held.len() >= SEVERAL / 2 => None,
+            _ if held.len() < FEW => Some(Peers::Few(Lengths::of(zones), short::few(held))),
+            Peers::Several(_, slots) if !short::is_sparse(held.len(), slots) => None,
+            Peers::Several(..) | Peers::Many(_) => {
+                Some(Peers::Several(Lengths::of(zones), short::several(held)))
+            }
+        };
+        if let Some(shrunk) = shrunk {
+            self.peers = shrunk;
         }
     }
 
@@ -224,7 +225,7 @@ impl Swarm {
                 None
             }
         });
-        let slots = self.slots();
+        let slots = (self.v4().0, self.v6().0);
         if v6.is_empty() {
             // Most often; the others are a few instructions a peer dearer.
             let peers = &slots.0[v4];
@@ -245,27 +246,31 @@ impl Swarm {
     /// Bytes on the heap.
     pub(super) fn heap_bytes(&self) -> usize {
         match &self.peers {
-            Peers::Nobody(_) | Peers::Few(_) => 0,
+            Peers::Nobody(_) | Peers::Few(..) => 0,
+            Peers::Several(_, slots) => size_of_val(&**slots),
             Peers::Many(many) => size_of::<Many>() + many.v4.heap_bytes() + many.v6.heap_bytes(),
         }
     }
 
     /// How many more bytes this endpoint would take on the heap at most.
     pub(super) fn growth_bytes(&self, endpoint: Endpoint) -> usize {
+        let held = self.v4().0.len();
         match (&self.peers, endpoint) {
             (Peers::Many(many), Endpoint::V4(..)) => many.v4.growth_bytes(),
             (Peers::Many(many), Endpoint::V6(..)) => many.v6.growth_bytes(),
-            (Peers::Nobody(_), Endpoint::V4(..)) => 0,
-            (Peers::Few(few), Endpoint::V4(..)) if few.slots().len() < FEW => 0,
-            (Peers::Nobody(_) | Peers::Few(_), _) => {
-                size_of::<Many>() + Pack::<6>::default().growth_bytes() + Pack::<18>::default().growth_bytes()
+            (_, Endpoint::V4(..)) if held < FEW => 0,
+            (Peers::Several(_, slots), Endpoint::V4(..)) if held < slots.len() => 0,
+            (_, Endpoint::V4(..)) if held < SEVERAL => short::capacity(held) * size_of::<Slot<6>>(),
+            (_, Endpoint::V4(..)) => size_of::<Many>() + growth(held) * size_of::<Slot<6>>(),
+            (_, Endpoint::V6(..)) => {
+                size_of::<Many>() + size_of_val(self.v4().0) + Pack::<18>::default().growth_bytes()
             }
         }
     }
 
     /// Positions of the peers in the address family of `endpoint`.
     pub(super) fn family_of(&self, endpoint: Endpoint) -> Range<usize> {
-        let in_v4 = self.slots().0.len();
+        let in_v4 = self.v4().0.len();
         match endpoint {
             Endpoint::V4(..) => 0..in_v4,
             Endpoint::V6(..) => in_v4..self.len(),
@@ -274,21 +279,16 @@ impl Swarm {
 
     /// Positions of the peers of `role`, IPv4 and IPv6.
     fn zones_of(&self, role: Role) -> [Range<usize>; 2] {
-        match &self.peers {
-            Peers::Nobody(_) => [0..0, 0..0],
-            Peers::Few(few) => [few.zones().of(role), 0..0],
-            Peers::Many(many) => {
-                let (v6, shift) = (many.v6.zones().of(role), many.v4.len());
-                [many.v4.zones().of(role), v6.start + shift..v6.end + shift]
-            }
-        }
+        let ((v4, zones), (_, zones_of_v6)) = (self.v4(), self.v6());
+        let (v6, shift) = (zones_of_v6.of(role), v4.len());
+        [zones.of(role), v6.start + shift..v6.end + shift]
     }
 
     fn ranges(&self, pool: Pool) -> [Range<usize>; 2] {
         let [v4, v6] = if pool.leechers_only {
             self.zones_of(Role::Leecher)
         } else {
-            let in_v4 = self.slots().0.len();
+            let in_v4 = self.v4().0.len();
             [0..in_v4, in_v4..self.len()]
         };
         match pool.families {
@@ -298,80 +298,49 @@ impl Swarm {
         }
     }
 
-    fn slots(&self) -> (&[Slot<6>], &[Slot<18>]) {
+    /// Has the memory fetched where the peers are, if that is elsewhere.
+    pub(super) fn prefetch_peers(&self) {
         match &self.peers {
-            Peers::Nobody(_) => (&[], &[]),
-            Peers::Few(few) => (few.slots(), &[]),
-            Peers::Many(many) => (many.v4.slots(), many.v6.slots()),
+            Peers::Nobody(_) | Peers::Few(..) => {}
+            Peers::Several(lengths, slots) => fetch_all(taken(*lengths, slots).0),
+            Peers::Many(many) => fetch_all(std::slice::from_ref(&**many)),
         }
     }
 
-    fn make_many(&mut self, salt: &Salt) -> &mut Many {
-        let moved = match &self.peers {
-            Peers::Many(_) => None,
-            Peers::Nobody(_) => Some(Box::default()),
-            Peers::Few(few) => {
-                let mut many: Box<Many> = Box::default();
-                for (at, slot) in few.slots().iter().enumerate() {
-                    many.v4.insert(*slot, few.zones().role(at), salt);
-                }
-                Some(many)
-            }
-        };
-        if let Some(many) = moved {
-            self.peers = Peers::Many(many);
+    /// The IPv4 peers.
+    fn v4(&self) -> (&[Slot<6>], Zones) {
+        match &self.peers {
+            Peers::Nobody(_) => (&[], Zones::default()),
+            Peers::Few(lengths, slots) => taken(*lengths, slots),
+            Peers::Several(lengths, slots) => taken(*lengths, slots),
+            Peers::Many(many) => (many.v4.slots(), many.v4.zones()),
+        }
+    }
+
+    /// The IPv6 peers.
+    fn v6(&self) -> (&[Slot<18>], Zones) {
+        match &self.peers {
+            Peers::Nobody(_) | Peers::Few(..) | Peers::Several(..) => (&[], Zones::default()),
+            Peers::Many(many) => (many.v6.slots(), many.v6.zones()),
+        }
+    }
+
+    fn make_many(&mut self) -> &mut Many {
+        if !matches!(self.peers, Peers::Many(_)) {
+            let (held, zones) = self.v4();
+            self.peers = Peers::Many(Box::new(Many { v4: Pack::of(held, zones), v6: Pack::default() }));
         }
         match &mut self.peers {
             Peers::Many(many) => many,
-            Peers::Nobody(_) | Peers::Few(_) => unreachable!("made so above"),
+            Peers::Nobody(_) | Peers::Few(..) | Peers::Several(..) => unreachable!("made so above"),
         }
     }
 }
 
-impl Few {
-    fn one(slot: Slot<6>, role: Role) -> Self {
-        let mut few = Self { len: 1, seeders: 0, partials: 0, slots: [slot; FEW] };
-        few.count(role, 1);
-        few
-    }
-
-    fn slots(&self) -> &[Slot<6>] {
-        &self.slots[..usize::from(self.len)]
-    }
-
-    fn zones(&self) -> Zones {
-        Zones { seeders: self.seeders.into(), partials: self.partials.into(), len: self.len.into() }
-    }
-
-    /// Where the peer now stands; `None` if there is no room.
-    fn insert(&mut self, slot: Slot<6>, role: Role) -> Option<usize> {
-        let len = usize::from(self.len);
-        if len == FEW {
-            return None;
-        }
-        let at = self.zones().of(role).end;
-        self.slots.copy_within(at..len, at + 1);
-        self.slots[at] = slot;
-        self.len += 1;
-        self.count(role, 1);
-        Some(at)
-    }
-
-    fn remove(&mut self, at: usize) {
-        if at < usize::from(self.len) {
-            self.count(self.zones().role(at), -1);
-            self.slots.copy_within(at + 1..usize::from(self.len), at);
-            self.len -= 1;
-        }
-    }
-
-    fn count(&mut self, role: Role, by: i8) {
-        match role {
-            Role::Seeder => self.seeders = self.seeders.wrapping_add_signed(by),
-            Role::Partial => self.partials = self.partials.wrapping_add_signed(by),
-            Role::Leecher => {}
-        }
-    }
+/// The taken part of a short array.
+fn taken(lengths: Lengths, slots: &[Slot<6>]) -> (&[Slot<6>], Zones) {
+    let zones = lengths.zones();
+    (&slots[..zones.len], zones)
 }
 
 impl Tally {

@@ -15,7 +15,7 @@ const COUNTED: u16 = 1 << TICK_BITS;
 const DETAILED: u16 = 1 << (TICK_BITS + 1);
 
 /// Fourteen bits of time, and [`Marks`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Stamp(pub(super) [u8; 2]);
 
 /// What else is noted of a peer where its time is.

@@ -47,6 +47,13 @@ pub fn decode(datagram: &[u8]) -> Result<Packet<'_>, Reject> {
     Ok(Packet { reply_to, request })
 }
 
+/// The info hash of what looks like an announce, without reading the rest of it.
+#[must_use]
+pub fn announced(datagram: &[u8]) -> Option<InfoHash> {
+    let fixed = datagram.first_chunk::<ANNOUNCE_BYTES>()?;
+    (u32::from_be_bytes(field(fixed, 8)) == ACTION_ANNOUNCE).then(|| InfoHash(field(fixed, 16)))
+}
+
 fn announce(datagram: &[u8]) -> Result<Announce<'_>, Malformed> {
     let Some((fixed, options)) = datagram.split_first_chunk::<ANNOUNCE_BYTES>() else {
         let found = datagram.len();

@@ -47,6 +47,15 @@ mod many {
             }
         }
 
+        /// What was received.
+        pub(in super::super) fn requests(&self) -> impl Iterator<Item = &[u8]> + Clone {
+            let (requests, lengths) = match self {
+                Self::V4(room) => (&room.requests, &room.lengths),
+                Self::V6(room) => (&room.requests, &room.lengths),
+            };
+            requests.iter().zip(lengths).map(|(request, length)| &request[..*length])
+        }
+
         /// Lets `answer` append to its last argument what the sender of a datagram is to get.
         pub(in super::super) fn answer(&mut self, answer: impl FnMut(&[u8], IpAddr, &mut Vec<u8>)) {
             match self {
@@ -84,7 +93,8 @@ mod many {
     /// The same for one kind of address.
     pub(in super::super) struct Room<A> {
         requests: Vec<[u8; DATAGRAM_BYTES_MAX]>,
-        received: Vec<(usize, Option<A>)>,
+        lengths: Vec<usize>,
+        senders: Vec<Option<A>>,
         receive_headers: MultiHeaders<A>,
         answers: Vec<u8>,
         /// Where in `answers` each is, and for whom.
@@ -97,7 +107,8 @@ mod many {
         fn new() -> Self {
             Self {
                 requests: vec![[0; DATAGRAM_BYTES_MAX]; DATAGRAMS_MAX],
-                received: Vec::with_capacity(DATAGRAMS_MAX),
+                lengths: Vec::with_capacity(DATAGRAMS_MAX),
+                senders: Vec::with_capacity(DATAGRAMS_MAX),
                 receive_headers: MultiHeaders::preallocate(DATAGRAMS_MAX, None),
                 answers: Vec::new(),
                 ranges: Vec::with_capacity(DATAGRAMS_MAX),
@@ -107,14 +118,18 @@ mod many {
         }
 
         fn receive(&mut self, socket: &UdpSocket) -> io::Result<()> {
-            self.received.clear();
+            self.lengths.clear();
+            self.senders.clear();
             let mut requests = self.requests.iter_mut();
             let mut slices: [[IoSliceMut<'_>; 1]; DATAGRAMS_MAX] = std::array::from_fn(|_| {
                 [IoSliceMut::new(requests.next().map(|request| &mut request[..]).unwrap_or_default())]
             });
             let flags = MsgFlags::MSG_WAITFORONE;
             let results = recvmmsg(socket.as_raw_fd(), &mut self.receive_headers, &mut slices, flags, None)?;
-            self.received.extend(results.map(|message| (message.bytes, message.address)));
+            for message in results {
+                self.lengths.push(message.bytes);
+                self.senders.push(message.address);
+            }
             Ok(())
         }
 
@@ -122,7 +137,7 @@ mod many {
             self.answers.clear();
             self.ranges.clear();
             self.addresses.clear();
-            for (request, (length, from)) in self.requests.iter().zip(&self.received) {
+            for ((request, length), from) in self.requests.iter().zip(&self.lengths).zip(&self.senders) {
                 let Some(address) = from else { continue };
                 let start = self.answers.len();
                 answer(&request[..*length], address.ip(), &mut self.answers);
@@ -189,6 +204,11 @@ mod one {
             Ok(())
         }
 
+        /// What was received.
+        pub(in super::super) fn requests(&self) -> impl Iterator<Item = &[u8]> + Clone {
+            self.received.iter().map(|(length, _)| &self.request[..*length])
+        }
+
         /// Lets `answer` append to its last argument what the sender is to get.
         pub(in super::super) fn answer(&mut self, mut answer: impl FnMut(&[u8], IpAddr, &mut Vec<u8>)) {
             self.answer.clear();
@@ -229,6 +249,8 @@ mod tests {
                 let mut answered = 0;
                 while answered < datagrams.len() {
                     batch.receive(&server).unwrap();
+                    let received = datagrams[answered..].iter().map(|datagram| datagram.as_bytes());
+                    assert!(batch.requests().eq(received.take(batch.requests().count())));
                     batch.answer(|datagram, from, out| {
                         assert!(from.is_loopback());
                         answered += 1;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use swarm::Families;
+use swarm::{Families, Stage};
 use wire::udp::{self, ConnectionId, Packet, Reject, ReplyTo, Request};
 
 use super::connection_id::ConnectionIds;
@@ -38,6 +38,14 @@ impl Service {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.worker.counters
+    }
+
+    /// Has the memory fetched that the answers to `datagrams` will need. Called once for each batch, before the answers.
+    pub fn prefetch<'a>(&self, datagrams: impl Iterator<Item = &'a [u8]> + Clone) {
+        let hashes = datagrams.filter_map(udp::announced);
+        for stage in Stage::ALL {
+            hashes.clone().for_each(|hash| self.tracker.prefetch(&hash, stage));
+        }
     }
 
     /// Appends the answer to `datagram` to `out`; nothing, if it is better left unanswered.

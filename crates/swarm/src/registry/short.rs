@@ -1,0 +1,102 @@
+//! Few or several IPv4 peers: arrays so short that they are searched from end to end.
+
+use super::pack::{Role, Slot, Zones, growth};
+
+/// How many peers are held within the swarm itself.
+pub(super) const FEW: usize = 2;
+
+/// How many peers an array without an index has at most: what a byte counts.
+pub(super) const SEVERAL: usize = 255;
+
+/// How much of an array is taken, and by whom: zones as in a [`super::pack::Pack`]. Apart from the array, so that both fit
+/// beside each other where every byte counts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lengths {
+    len: u8,
+    seeders: u8,
+    partials: u8,
+}
+
+/// A short array with the first of `held`, which stand in their zones.
+pub(super) fn few(held: &[Slot<6>]) -> [Slot<6>; FEW] {
+    let mut slots = [Slot::default(); FEW];
+    slots.iter_mut().zip(held).for_each(|(slot, held)| *slot = *held);
+    slots
+}
+
+/// An array with `held`, and room for another if there are less than [`SEVERAL`].
+pub(super) fn several(held: &[Slot<6>]) -> Box<[Slot<6>]> {
+    let mut slots = vec![Slot::default(); capacity(held.len())];
+    slots[..held.len()].copy_from_slice(held);
+    slots.into()
+}
+
+/// How long an array is made for somebody to join `held`.
+pub(super) const fn capacity(held: usize) -> usize {
+    let roomy = held + growth(held);
+    if roomy < SEVERAL { roomy } else { SEVERAL }
+}
+
+/// Whether so little of an array is used that a smaller one would do.
+pub(super) fn is_sparse(held: usize, slots: &[Slot<6>]) -> bool {
+    slots.len() > 8 && held <= slots.len() / 4
+}
+
+impl Lengths {
+    /// Of at most [`SEVERAL`] peers.
+    pub(super) fn of(zones: Zones) -> Self {
+        let [len, seeders, partials] = [zones.len, zones.seeders, zones.partials]
+            .map(|count| u8::try_from(count).expect("no array here is longer than a byte counts"));
+        Self { len, seeders, partials }
+    }
+
+    pub(super) fn zones(self) -> Zones {
+        Zones { seeders: self.seeders.into(), partials: self.partials.into(), len: self.len.into() }
+    }
+
+    /// Adds a peer that is not there yet, and says where it stands; `None` if there is no room.
+    pub(super) fn insert(&mut self, slots: &mut [Slot<6>], slot: Slot<6>, role: Role) -> Option<usize> {
+        let zones = self.zones();
+        if zones.len >= slots.len() {
+            return None;
+        }
+        let mut at = zones.len;
+        // The zones behind the peer's own make room by moving their first member to their end.
+        for behind in [Role::Leecher, Role::Partial].into_iter().filter(|zone| role < *zone) {
+            let first = zones.of(behind).start;
+            slots[at] = slots[first];
+            at = first;
+        }
+        slots[at] = slot;
+        self.len += 1;
+        self.count(role, 1);
+        Some(at)
+    }
+
+    /// Takes the peer at `at` out; peers behind it move, those before it stay where they are.
+    pub(super) fn remove(&mut self, slots: &mut [Slot<6>], at: usize) {
+        let zones = self.zones();
+        if at >= zones.len {
+            return;
+        }
+        let role = zones.role(at);
+        let mut hole = at;
+        for zone in [Role::Seeder, Role::Partial, Role::Leecher].into_iter().filter(|zone| *zone >= role) {
+            // The zone's last member fills the hole, and leaves one at the start of the next zone.
+            if let Some(last) = zones.of(zone).next_back() {
+                slots[hole] = slots[last];
+                hole = last;
+            }
+        }
+        self.len -= 1;
+        self.count(role, -1);
+    }
+
+    fn count(&mut self, role: Role, by: i8) {
+        match role {
+            Role::Seeder => self.seeders = self.seeders.wrapping_add_signed(by),
+            Role::Partial => self.partials = self.partials.wrapping_add_signed(by),
+            Role::Leecher => {}
+        }
+    }
+}
