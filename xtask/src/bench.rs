@@ -9,6 +9,7 @@ mod echo;
 mod example;
 mod figures;
 mod http;
+mod latency;
 mod load;
 mod machine;
 mod memory;
@@ -30,10 +31,13 @@ use options::Options;
 pub(crate) const USAGE: &str = "\
   cargo xtask bench tracker [OPTIONS]       what a UDP announce costs: Skep, aquatic_udp, opentracker, a bare echo
   cargo xtask bench http [OPTIONS]          what an HTTP announce costs: Skep, opentracker, aquatic_http, a bare echo
+  cargo xtask bench latency [OPTIONS]       how long an announce waits while the hub does everything else, too
   cargo xtask bench memory [OPTIONS]        what a peer costs in memory, over IPv4 and IPv6
   cargo xtask bench accounts [OPTIONS]      what members cost: announces, credit, a start with a million of them
   cargo xtask bench reload [OPTIONS]        what announces notice of an access list of a million torrents read anew
   cargo xtask bench replay [OPTIONS]        an announce without sockets: time and instructions, at every size
+  cargo xtask bench scaling [OPTIONS]       what a second core is worth to announces without sockets
+  cargo xtask bench snapshot [OPTIONS]      ten million peers written down while others announce, and read back in
   cargo xtask bench classic [OPTIONS]       what a question of the classic dialects takes: Skep, Python
   cargo xtask bench transfer [OPTIONS]      what moving a file costs: Skep, libtorrent, aria2, a bare TCP connection
       --rounds N      alternating rounds [5]
@@ -48,9 +52,10 @@ pub(crate) fn main(root: &Path, arguments: &[&str]) -> ExitCode {
     let result = match arguments {
         ["tracker", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| tracker::run(&options)),
         ["http", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| http::run(&options)),
-        [name @ ("accounts" | "reload"), rest @ ..] => {
+        [name @ ("accounts" | "reload" | "scaling" | "snapshot"), rest @ ..] => {
             Options::read(root, rest, &[]).and_then(|options| example::run(name, &options))
         }
+        ["latency", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| latency::run(&options)),
         ["replay", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| replay::run(&options)),
         ["classic", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| classic::run(&options)),
         ["memory", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| memory::run(&options)),

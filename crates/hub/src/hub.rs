@@ -1,5 +1,6 @@
 //! A hub from its start to its stop.
 
+mod background;
 mod housekeeping;
 mod lock;
 mod sources;

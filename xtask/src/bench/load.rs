@@ -96,7 +96,13 @@ pub(super) fn measure(
     })
 }
 
-fn generate(skep: &Path, url: &str, population: Population, flags: &[&str]) -> Result<Value, String> {
+/// Runs the generator; what it tells.
+pub(super) fn generate(
+    skep: &Path,
+    url: &str,
+    population: Population,
+    flags: &[&str],
+) -> Result<Value, String> {
     let mut command = Command::new(skep);
     command.args(["load", url, "--json", "--want", WANT, "--timeout", TIMEOUT_SECONDS]);
     command
@@ -113,7 +119,8 @@ fn generate(skep: &Path, url: &str, population: Population, flags: &[&str]) -> R
     serde_json::from_slice(&output.stdout).map_err(|error| format!("{command:?} printed no JSON: {error}"))
 }
 
-fn number(summary: &Value, path: &[&str]) -> Result<f64, String> {
+/// A figure of what the generator tells.
+pub(super) fn number(summary: &Value, path: &[&str]) -> Result<f64, String> {
     let found = path.iter().try_fold(summary, |value, name| value.get(name)).and_then(Value::as_f64);
     found.ok_or_else(|| format!("skep load tells no {}", path.join(".")))
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
+use super::background;
 use super::sources::Sources;
 use crate::catalogue::now_unix;
 use crate::config::Config;
@@ -97,8 +98,8 @@ impl House {
                         rules.expire();
                         sources.look();
                     };
-                    if let Err(panic) = spawn_blocking(sweep).await {
-                        tracing::error!(%panic, "the sweep ended badly");
+                    if let Err(error) = background::run("sweep", sweep).await {
+                        tracing::error!(%error, "the sweep ended badly");
                     }
                 }
                 Some(request) = reloads.recv() => {
@@ -119,17 +120,13 @@ impl House {
 
     async fn reload(&self) -> Outcome {
         let sources = self.sources.clone();
-        spawn_blocking(move || sources.reload()).await.unwrap_or_else(|panic| Err(panic.to_string()))
+        background::run("reload", move || sources.reload()).await.flatten()
     }
 
     async fn save(&self) -> Outcome {
         let (tracker, state_dir) = (self.tracker.clone(), self.state_dir.clone());
-        let saving = spawn_blocking(move || snapshot::save(&state_dir, &tracker, now_unix()));
-        let saved = match saving.await {
-            Ok(saved) => saved.map_err(|error| error.to_string()),
-            Err(panic) => Err(panic.to_string()),
-        };
-        match saved {
+        let save = move || snapshot::save(&state_dir, &tracker, now_unix()).map_err(|error| error.to_string());
+        match background::run("snapshot", save).await.flatten() {
             Ok(contents) => {
                 tracing::debug!(swarms = contents.swarms, peers = contents.peers, "the swarms are saved");
                 Ok(())

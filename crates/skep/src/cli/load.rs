@@ -22,7 +22,7 @@ Examples:
 
 Exits with 1 if the tracker answers nothing, or with --verify if a reply was wrong, refused or lost.")]
 pub(crate) struct Load {
-    /// The tracker: udp://HOST:PORT or http://HOST:PORT/announce
+    /// The tracker: udp://HOST:PORT or http://HOST:PORT/announce, or a member's own address of either kind
     #[arg(required_unless_present = "print_hashes")]
     pub(crate) url: Option<String>,
 

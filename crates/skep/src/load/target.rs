@@ -9,7 +9,8 @@ pub(super) struct Target {
     pub(super) address: SocketAddr,
     /// `HOST:PORT` as it was given, for the `Host` header.
     pub(super) authority: String,
-    /// The announce path of an HTTP tracker, `/announce` unless another was given.
+    /// The announce path. Of an HTTP tracker, it is `/announce` unless another was given; of a UDP tracker, it goes with each
+    /// announce if one was given (BEP 41).
     pub(super) path: String,
 }
 
@@ -33,10 +34,11 @@ impl Target {
         } else {
             return Err(refuse("is neither udp://HOST:PORT nor http://HOST:PORT/announce"));
         };
+        let unsaid = if scheme == Scheme::Http { "/announce" } else { "" };
         let (authority, path) = match rest.find('/') {
             Some(at) if at + 1 < rest.len() => rest.split_at(at),
-            Some(at) => (&rest[..at], "/announce"),
-            None => (rest, "/announce"),
+            Some(at) => (&rest[..at], unsaid),
+            None => (rest, unsaid),
         };
         let address = authority
             .to_socket_addrs()
@@ -76,7 +78,8 @@ mod tests {
     #[test]
     fn reads_both_schemes() {
         let udp = Target::resolve("udp://127.0.0.1:6969", false).unwrap();
-        assert_eq!((udp.scheme, udp.address.port()), (Scheme::Udp, 6969));
+        assert_eq!((udp.scheme, udp.address.port(), udp.path.as_str()), (Scheme::Udp, 6969, ""));
+        assert_eq!(Target::resolve("udp://127.0.0.1:1/key/announce", false).unwrap().path, "/key/announce");
         let http = Target::resolve("http://[::1]:80/abc/announce", false).unwrap();
         assert_eq!((http.scheme, http.path.as_str()), (Scheme::Http, "/abc/announce"));
         assert_eq!(http.authority, "[::1]:80");

@@ -52,6 +52,8 @@ pub(super) fn run(
 struct Engine<'a> {
     options: &'a Options,
     population: Population,
+    /// What goes with each announce as its URL data.
+    path: String,
     lanes: Vec<Lane>,
     inbox: Inbox,
     checker: Option<Checker>,
@@ -97,7 +99,17 @@ impl<'a> Engine<'a> {
             lanes.push(Lane::new(socket, class, ip, options.window, slots));
         }
         let checker = options.verify.then(|| Checker::new(population.clone(), addresses, options.want));
-        Ok(Self { options, population, lanes, inbox: Inbox::new(), checker, began: Instant::now(), progress })
+        let path = target.path.clone();
+        Ok(Self {
+            options,
+            path,
+            population,
+            lanes,
+            inbox: Inbox::new(),
+            checker,
+            began: Instant::now(),
+            progress,
+        })
     }
 
     /// Gets every lane its connection id.
@@ -115,6 +127,7 @@ impl<'a> Engine<'a> {
                 checker: None,
                 tally: &mut tally,
                 want: self.options.want,
+                path: self.path.as_bytes(),
             };
             for lane in &mut self.lanes {
                 lane.connect(now, &mut shared);
@@ -201,6 +214,7 @@ impl<'a> Engine<'a> {
             checker: self.checker.as_mut(),
             tally: &mut run.tally,
             want: self.options.want,
+            path: self.path.as_bytes(),
         };
         let mut heard = false;
         for lane in &mut self.lanes {
@@ -219,6 +233,7 @@ impl<'a> Engine<'a> {
             checker: None,
             tally: &mut run.tally,
             want: self.options.want,
+            path: self.path.as_bytes(),
         };
         for lane in &mut self.lanes {
             lane.ask_all(&mut run.feed, now, &mut shared);
@@ -232,6 +247,7 @@ impl<'a> Engine<'a> {
             checker: None,
             tally: &mut run.tally,
             want: self.options.want,
+            path: self.path.as_bytes(),
         };
         let lanes = self.lanes.len();
         while let Some(due) = run.pace.due().filter(|due| *due <= now && !run.feed.is_done()) {

@@ -23,17 +23,22 @@ pub(super) struct Sampler {
     bits: [u64; WORDS],
     /// The same where there are too many: an open-addressed set of the positions, plus one; 0 is an empty place.
     drawn: Vec<u32>,
+    /// Those drawn from too many, in the order in which they were.
+    far: Vec<u32>,
 }
 
 impl Sampler {
     /// Calls `emit` with `want` positions below `of`, all different and none of them `without`, every choice as likely as
     /// any other, and each of them as likely to be the first; with all there are, if there are no more than `want`.
+    /// Positions that are few of many, and so most likely far apart in memory, are named to `fetch` before the first is
+    /// emitted.
     pub(super) fn draw(
         &mut self,
         want: u32,
         of: u32,
         without: Option<u32>,
         rng: &mut impl Rng,
+        mut fetch: impl FnMut(u32),
         emit: impl FnMut(u32),
     ) {
         let without = without.filter(|&it| it < of);
@@ -61,7 +66,20 @@ impl Sampler {
             if let Some(it) = without {
                 self.note(it);
             }
-            some(want, of, rng, |position| self.note(position), emit);
+            let mut far = std::mem::take(&mut self.far);
+            far.clear();
+            some(
+                want,
+                of,
+                rng,
+                |position| self.note(position),
+                |position| {
+                    fetch(position);
+                    far.push(position);
+                },
+            );
+            far.iter().copied().for_each(emit);
+            self.far = far;
         } else {
             self.all_but_some(eligible - want, of, without, rng, emit);
         }
@@ -235,7 +253,8 @@ mod tests {
         #[test]
         fn draws_are_distinct_and_as_many_as_asked(want in 0u32..300, of in 0u32..1_200, it: Option<u32>, seed: u64) {
             let mut drawn = Vec::new();
-            Sampler::default().draw(want, of, it, &mut Dice::new(seed), |position| drawn.push(position));
+            let mut sampler = Sampler::default();
+            sampler.draw(want, of, it, &mut Dice::new(seed), |_| (), |position| drawn.push(position));
             let eligible = of - u32::from(it.is_some_and(|it| it < of));
             prop_assert_eq!(drawn.len(), want.min(eligible) as usize);
             prop_assert!(drawn.iter().all(|&position| position < of && Some(position) != it));
@@ -267,10 +286,11 @@ mod tests {
             let rounds = 20_000;
             for _ in 0..rounds {
                 let mut leader = None;
-                sampler.draw(want, of, without, &mut dice, |position| {
+                let emit = |position: u32| {
                     seen[position as usize] += 1;
                     leader.get_or_insert(position);
-                });
+                };
+                sampler.draw(want, of, without, &mut dice, |_| (), emit);
                 first[leader.unwrap() as usize] += 1;
             }
             for (counts, draws) in [(seen, want), (first, 1)] {

@@ -8,7 +8,7 @@ use std::ops::Range;
 use rand_core::Rng;
 
 use super::pack::{Compact, Key, Pack, Role, Slot, Zones, endpoint, growth, scan};
-use super::prefetch::fetch_all;
+use super::prefetch::{fetch, fetch_all};
 use super::sample::Sampler;
 use super::short::{self, FEW, Lengths, SEVERAL};
 use super::tick::Stamp;
@@ -231,15 +231,17 @@ impl Swarm {
             let peers = &slots.0[v4];
             reply.v4.reserve(want.min(in_v4) as usize * size_of::<Compact<6>>());
             let emit = |drawn| reply.v4.extend_from_slice(&peers[drawn as usize].address);
-            return sampler.draw(want, in_v4, without, rng, emit);
+            return sampler.draw(want, in_v4, without, rng, |drawn| fetch(&peers[drawn as usize]), emit);
         }
-        sampler.draw(want, in_v4 + count(&v6), without, rng, |drawn| {
-            if drawn < in_v4 {
-                reply.v4.extend_from_slice(&slots.0[v4.start + drawn as usize].address);
-            } else {
-                let position = v6.start + (drawn - in_v4) as usize;
-                reply.v6.extend_from_slice(&slots.1[position - slots.0.len()].address);
-            }
+        let in_v6 = count(&v6);
+        let (peers, peers_of_v6) = (&slots.0[v4], &slots.1[v6.start - slots.0.len()..v6.end - slots.0.len()]);
+        let fetch = |drawn: u32| match drawn.checked_sub(in_v4) {
+            None => fetch(&peers[drawn as usize]),
+            Some(drawn) => fetch(&peers_of_v6[drawn as usize]),
+        };
+        sampler.draw(want, in_v4 + in_v6, without, rng, fetch, |drawn| match drawn.checked_sub(in_v4) {
+            None => reply.v4.extend_from_slice(&peers[drawn as usize].address),
+            Some(drawn) => reply.v6.extend_from_slice(&peers_of_v6[drawn as usize].address),
         });
     }
 

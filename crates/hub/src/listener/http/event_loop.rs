@@ -47,6 +47,8 @@ pub(super) struct EventLoop {
     deadlines: Deadlines,
     /// Clients with more to do than a turn allows.
     again: Vec<usize>,
+    /// Clients that have come in and had no turn yet; kept for its room.
+    newcomers: Vec<usize>,
     tools: Tools,
     handover: mpsc::Sender<Handover>,
     connections: Arc<Connections>,
@@ -88,6 +90,7 @@ impl EventLoop {
             peers: Slab::new(),
             deadlines: Deadlines::new(),
             again: Vec::new(),
+            newcomers: Vec::new(),
             tools,
             handover,
             connections,
@@ -170,8 +173,16 @@ impl EventLoop {
         }
     }
 
-    /// Lets up to `max` clients in.
+    /// Lets up to `max` clients in, and then gives each its turn: the same work again and again is in the processor's
+    /// caches, and who was let in first has had time to say what it wants.
     fn accept(&mut self, at: usize, max: usize) {
+        let mut newcomers = std::mem::take(&mut self.newcomers);
+        self.let_in(at, max, &mut newcomers);
+        newcomers.drain(..).for_each(|key| self.serve(key, false));
+        self.newcomers = newcomers;
+    }
+
+    fn let_in(&mut self, at: usize, max: usize, newcomers: &mut Vec<usize>) {
         let listener = &mut self.listeners[at];
         if !listener.ready || listener.paused_until.is_some_and(|until| until > self.tools.now) {
             return;
@@ -197,8 +208,7 @@ impl EventLoop {
                         // Without it answers come a little later, no more.
                         let _ = peer.stream.set_nodelay(true);
                     }
-                    let key = self.peers.insert(peer);
-                    self.serve(key, false);
+                    newcomers.push(self.peers.insert(peer));
                 }
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => {

@@ -243,7 +243,11 @@ impl Peer {
             return false;
         }
         // Whatever is wrong with the socket, flushing finds it out again.
-        let sent = self.stream.write(output).unwrap_or(0);
+        let sent = match self.then {
+            Then::Close => write_last(&mut self.stream, output),
+            _ => self.stream.write(output),
+        }
+        .unwrap_or(0);
         if sent < output.len() {
             self.unsent.extend_from_slice(&output[sent..]);
         } else if self.then == Then::Refuse {
@@ -286,6 +290,20 @@ impl Peer {
             Phase::Request
         }
     }
+}
+
+/// Writes what the socket will be closed after. The system keeps the end of it until then, so that the last bytes and the
+/// end of the stream go out as one segment, for which the client has one to acknowledge.
+#[cfg(target_os = "linux")]
+fn write_last(stream: &mut TcpStream, output: &[u8]) -> io::Result<usize> {
+    use rustix::net::{SendFlags, send};
+
+    Ok(send(stream, output, SendFlags::MORE | SendFlags::NOSIGNAL)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn write_last(stream: &mut TcpStream, output: &[u8]) -> io::Result<usize> {
+    stream.write(output)
 }
 
 #[cfg(test)]

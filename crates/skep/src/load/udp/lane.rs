@@ -47,6 +47,8 @@ pub(super) struct Shared<'a> {
     pub(super) checker: Option<&'a mut Checker>,
     pub(super) tally: &'a mut Tally,
     pub(super) want: Option<u32>,
+    /// What goes with each announce as its URL data.
+    pub(super) path: &'a [u8],
 }
 
 /// A connection id is renewed after a minute (BEP 15: a client may use it for one, a tracker honours it for two).
@@ -194,7 +196,7 @@ impl Lane {
         tally.requests += 1;
         self.outbox.push(|out| {
             let before = out.len();
-            encode(ask, transaction, connection, shared.population, shared.want, out);
+            encode(ask, transaction, connection, shared.population, shared.want, shared.path, out);
             tally.request_bytes += (out.len() - before) as u64;
         });
     }
@@ -266,13 +268,14 @@ fn encode(
     connection: ConnectionId,
     population: &Population,
     want: Option<u32>,
+    path: &[u8],
     out: &mut Vec<u8>,
 ) {
     match ask {
         Ask::Connect => wire::udp::encode_connect_request(transaction, out),
         Ask::Announce(peer, event) => {
             let announce = announce(peer, event, want, population);
-            wire::udp::encode_announce_request(transaction, connection, &announce, b"", out);
+            wire::udp::encode_announce_request(transaction, connection, &announce, path, out);
         }
         Ask::Scrape(first) => {
             let hashes = scraped(first, population).map(|torrent| population.hash(torrent));
