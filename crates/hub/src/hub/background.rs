@@ -29,7 +29,9 @@ pub(super) async fn run<T: Send + 'static>(
     let thread = thread.map_err(|error| format!("cannot start a thread: {error}"))?;
     match outcome.await {
         Ok(outcome) => Ok(outcome),
-        Err(_) => Err(thread.join().err().map_or_else(|| "it did nothing".to_owned(), |panic| words_of(&*panic))),
+        Err(_) => {
+            Err(thread.join().err().map_or_else(|| "it did nothing".to_owned(), |panic| words_of(&*panic)))
+        }
     }
 }
 

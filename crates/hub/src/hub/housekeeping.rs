@@ -125,7 +125,8 @@ impl House {
 
     async fn save(&self) -> Outcome {
         let (tracker, state_dir) = (self.tracker.clone(), self.state_dir.clone());
-        let save = move || snapshot::save(&state_dir, &tracker, now_unix()).map_err(|error| error.to_string());
+        let save =
+            move || snapshot::save(&state_dir, &tracker, now_unix()).map_err(|error| error.to_string());
         match background::run("snapshot", save).await.flatten() {
             Ok(contents) => {
                 tracing::debug!(swarms = contents.swarms, peers = contents.peers, "the swarms are saved");

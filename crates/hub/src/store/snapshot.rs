@@ -11,7 +11,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use crate::tracker::{ExportCursor, Tracker};
+use crate::tracker::Tracker;
 use format::{BlockReader, BlockWriter, SwarmRecord};
 
 /// What the file in the state directory is called.
@@ -79,10 +79,10 @@ pub fn load(state_dir: &Path, tracker: &Tracker, now_unix: i64) -> io::Result<Lo
     let mut contents = Contents::default();
     let mut room = true;
     let damage = read(file, now_unix, |record| {
-        let SwarmRecord { hash, completed, peers } = record;
+        let SwarmRecord { hash, completed, is_continued, peers } = record;
         let before = peers.len() as u64;
         if room && tracker.import(hash, completed, peers).is_ok() {
-            contents.swarms += 1;
+            contents.swarms += u64::from(!is_continued);
             contents.peers += before;
         } else if room {
             room = false;
@@ -103,12 +103,12 @@ fn write(path: &Path, tracker: &Tracker, now_unix: i64) -> io::Result<Contents> 
     let file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
     let mut writer = BlockWriter::new(file, now_unix)?;
     let mut contents = Contents::default();
-    let mut cursor = ExportCursor::default();
+    let mut cursor = tracker.export_cursor();
     loop {
         // Under a lock memory is written, and after it the disk.
         let now = tracker.now();
         let more = tracker.export(&mut cursor, |swarm| {
-            contents.swarms += 1;
+            contents.swarms += u64::from(!swarm.is_continued());
             contents.peers += swarm.peers(now).len() as u64;
             writer.put(&swarm, now);
         });

@@ -4,8 +4,10 @@ use swarm::{Counts, Endpoint, Full, InfoHash, PeerId, PeerRecord, Population, Ro
 
 use super::{Metric, Tracker};
 
-/// How many peers and swarms are looked at under one lock.
-const LOOK_BUDGET: usize = 4_096;
+/// How many peers and swarms are looked at under one lock, to let go of some or to write them down: a few microseconds'
+/// work. Whoever writes all of them down has one of the locks nearly always, and announces come to it.
+const LOOK_BUDGET: usize = 512;
+const EXPORT_BUDGET: usize = 64;
 
 /// Seconds in which the sweep comes by everybody, at most.
 const ROUND_SECS_MAX: u32 = 60;
@@ -29,11 +31,12 @@ pub struct PeerView {
     pub left: Option<u64>,
 }
 
-/// How far an export has come.
-#[derive(Debug, Clone, Default)]
+/// How far an export has come. It takes turns with the shards, so that who waits for the one that was just let go gets it.
+#[derive(Debug, Clone)]
 pub struct ExportCursor {
-    shard: usize,
-    within: swarm::ExportCursor,
+    /// Those that are not at their end.
+    shards: Vec<(usize, swarm::ExportCursor)>,
+    turn: usize,
 }
 
 /// The whole tracker in numbers.
@@ -87,19 +90,37 @@ impl Tracker {
         peers.map(view).collect()
     }
 
-    /// Shows `each` swarm, some in this call and under one lock; false once all have been shown. Announces go on
-    /// meanwhile: who was there from beginning to end is shown, perhaps twice.
+    /// Shows `each` swarm, some in this call and under one lock, a large one in parts; false once all have been shown.
+    /// Announces go on meanwhile: who was there from beginning to end is shown, perhaps twice.
     pub fn export(&self, cursor: &mut ExportCursor, each: impl FnMut(SwarmView<'_>)) -> bool {
-        let Some(shard) = self.shards.get(cursor.shard) else { return false };
-        if !shard.lock().export(&mut cursor.within, LOOK_BUDGET, each) {
-            *cursor = ExportCursor { shard: cursor.shard + 1, within: swarm::ExportCursor::default() };
+        if cursor.turn >= cursor.shards.len() {
+            cursor.turn = 0;
         }
-        self.shards.get(cursor.shard).is_some()
+        let Some((at, within)) = cursor.shards.get_mut(cursor.turn) else { return false };
+        let more = self.shards.get(*at).is_some_and(|shard| shard.lock().export(within, EXPORT_BUDGET, each));
+        if more {
+            cursor.turn += 1;
+        } else {
+            cursor.shards.swap_remove(cursor.turn);
+        }
+        !cursor.shards.is_empty()
     }
 
-    /// Shows `each` swarm, with a pause between some and the next.
+    /// The beginning of an export.
+    #[must_use]
+    pub fn export_cursor(&self) -> ExportCursor {
+        let shards = (0..self.shards.iter().count()).map(|at| (at, swarm::ExportCursor::default()));
+        ExportCursor { shards: shards.collect(), turn: 0 }
+    }
+
+    /// Shows `each` swarm, but not all of its peers, with a pause between some and the next.
     pub fn for_each_swarm(&self, mut each: impl FnMut(SwarmView<'_>)) {
-        let mut cursor = ExportCursor::default();
+        let mut cursor = self.export_cursor();
+        let mut each = |swarm: SwarmView<'_>| {
+            if !swarm.is_continued() {
+                each(swarm);
+            }
+        };
         while self.export(&mut cursor, &mut each) {}
     }
 

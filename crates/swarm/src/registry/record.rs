@@ -1,5 +1,7 @@
 //! Swarms as plain records: to look at, to write down, and to read back in.
 
+use std::ops::Range;
+
 use super::pack::Role;
 use super::swarm::Swarm;
 use super::tick::{Marks, Ticks};
@@ -19,22 +21,26 @@ pub struct PeerRecord {
     pub counted: bool,
 }
 
-/// A swarm that is looked at.
-#[derive(Debug, Clone, Copy)]
+/// A swarm that is looked at, or a part of its peers.
+#[derive(Debug, Clone)]
 pub struct SwarmView<'a> {
     swarm: &'a Swarm,
     ticks: Ticks,
+    part: Range<usize>,
+    is_continued: bool,
 }
 
 /// How far an export has come.
 #[derive(Debug, Clone, Default)]
 pub struct ExportCursor {
     swarms_left: Option<usize>,
+    /// How many peers of the last of these are still to be shown; `None` before its first.
+    peers_left: Option<usize>,
 }
 
 impl<'a> SwarmView<'a> {
-    pub(super) const fn new(swarm: &'a Swarm, ticks: Ticks) -> Self {
-        Self { swarm, ticks }
+    pub(super) fn new(swarm: &'a Swarm, ticks: Ticks) -> Self {
+        Self { swarm, ticks, part: 0..swarm.len(), is_continued: false }
     }
 
     /// Its info hash.
@@ -55,10 +61,16 @@ impl<'a> SwarmView<'a> {
         self.swarm.pinned()
     }
 
-    /// Everybody in it, as of `now`.
+    /// Whether others of its peers were shown before.
+    #[must_use]
+    pub const fn is_continued(&self) -> bool {
+        self.is_continued
+    }
+
+    /// Everybody in it, or in this part of it, as of `now`.
     pub fn peers(&self, now: Seconds) -> impl ExactSizeIterator<Item = PeerRecord> + use<'a> {
-        let Self { swarm, ticks } = *self;
-        (0..swarm.len()).map(move |position| {
+        let Self { swarm, ticks, .. } = *self;
+        self.part.clone().map(move |position| {
             let (endpoint, role, stamp) = swarm.peer(position).expect("positions up to the length are taken");
             PeerRecord {
                 endpoint,
@@ -71,9 +83,9 @@ impl<'a> SwarmView<'a> {
 }
 
 impl Registry {
-    /// Shows `each` swarm to the caller, some at a time: as many as it takes to pass `budget` peers and swarms.
-    /// Returns false once all have been shown. Announces may come between calls: whoever was there from beginning
-    /// to end is shown, perhaps twice.
+    /// Shows `each` swarm to the caller, some at a time: as many as `budget` peers and swarms. Of a large one so many
+    /// peers, and more with the next call. Returns false once all have been shown. Announces may come between calls:
+    /// whoever was there from beginning to end is shown, perhaps twice.
     pub fn export(
         &self,
         cursor: &mut ExportCursor,
@@ -83,9 +95,15 @@ impl Registry {
         let mut left = cursor.swarms_left.unwrap_or(usize::MAX).min(self.swarms.len());
         let mut spent = 0;
         while left > 0 && spent < budget {
-            left -= 1;
-            spent += 1 + self.swarms[left].len();
-            each(SwarmView::new(&self.swarms[left], self.ticks));
+            let whole = SwarmView::new(&self.swarms[left - 1], self.ticks);
+            // From the last to the first, as those that leave are replaced from behind.
+            let end = cursor.peers_left.map_or(whole.part.end, |peers_left| peers_left.min(whole.part.end));
+            let part = end.saturating_sub(budget - spent)..end;
+            spent += 1 + part.len();
+            left -= usize::from(part.start == 0);
+            let is_continued = cursor.peers_left.is_some();
+            cursor.peers_left = (part.start > 0).then_some(part.start);
+            each(SwarmView { part, is_continued, ..whole });
         }
         cursor.swarms_left = Some(left);
         left > 0

@@ -150,6 +150,28 @@ fn ids_are_told_where_they_are_known() {
     assert_eq!(desk.registry.detail(&hash(1), peer(2)), Some(&detail(2)));
 }
 
+/// A large swarm is shown in parts, and whoever stays is in one of them, whoever leaves meanwhile.
+#[test]
+fn whoever_stays_is_shown() {
+    let mut desk = Desk::new(config());
+    for number in 0..1_000 {
+        desk.tell(&announce(hash(1), peer(number), u64::from(number % 3)), 0).unwrap();
+    }
+    let (mut cursor, mut seen, mut parts) = (ExportCursor::default(), std::collections::BTreeSet::new(), 0);
+    while desk.registry.export(&mut cursor, 10, |part| {
+        assert_eq!(part.is_continued(), parts > 0);
+        assert!(part.peers(0).len() <= 10);
+        seen.extend(part.peers(0).map(|peer| peer.endpoint));
+    }) {
+        let leaves = Announce { event: Event::Stopped, ..announce(hash(1), peer(parts * 7 % 1_000), 5) };
+        desk.tell(&leaves, 0).unwrap();
+        parts += 1;
+    }
+    assert!(parts >= 80, "{parts}");
+    let stayed = desk.registry.swarm(&hash(1)).unwrap().peers(0).map(|peer| peer.endpoint).collect();
+    assert!(seen.is_superset(&stayed));
+}
+
 #[test]
 fn memory_is_given_up_in_the_stated_order() {
     let budget = 64 * 1024;

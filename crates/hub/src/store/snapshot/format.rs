@@ -4,7 +4,8 @@
 //! payload (4 bytes), 16 bytes of its BLAKE3 hash, and the payload. The last block has [`END`] for its mark, and holds
 //! the numbers of swarms and peers. All integers are little-endian.
 //!
-//! A payload is whole swarms: hash (20), completed (4), number of IPv4 peers (4), number of IPv6 peers (4), and for
+//! A payload is swarms, or parts of them: hash (20), completed (4; the highest bit says that other peers of this swarm
+//! came before), number of IPv4 peers (4), number of IPv6 peers (4), and for
 //! each peer its compact form (6 or 18), seconds since it was heard of (4) and what it is (1).
 
 use std::io::{self, Read, Write};
@@ -21,7 +22,7 @@ const END: [u8; 4] = *b"SKEN";
 const BLOCK_HEAD_BYTES: usize = 4 + 4 + HASH_BYTES;
 const HASH_BYTES: usize = 16;
 
-/// Payload above which a block is written. A swarm is never split, so a block may be larger.
+/// Payload above which a block is written. A part of a swarm is never split, so a block is a little larger.
 const BLOCK_BYTES: usize = 1 << 20;
 
 /// A payload longer than this is not believed: sixty million peers in one swarm.
@@ -32,11 +33,15 @@ const PARTIAL: u8 = 1;
 const LEECHER: u8 = 2;
 const COUNTED: u8 = 0x80;
 
+const CONTINUED: u32 = 1 << 31;
+
 /// A swarm as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SwarmRecord {
     pub(super) hash: InfoHash,
     pub(super) completed: u32,
+    /// Whether others of its peers were in a record before.
+    pub(super) is_continued: bool,
     pub(super) peers: Vec<PeerRecord>,
 }
 
@@ -57,7 +62,8 @@ impl<W: Write> BlockWriter<W> {
     pub(super) fn put(&mut self, swarm: &SwarmView<'_>, now: Seconds) {
         let payload = &mut self.payload;
         payload.extend_from_slice(swarm.hash().as_bytes());
-        payload.extend_from_slice(&swarm.counts().completed.to_le_bytes());
+        let continued = if swarm.is_continued() { CONTINUED } else { 0 };
+        payload.extend_from_slice(&(swarm.counts().completed & !CONTINUED | continued).to_le_bytes());
         let numbers_at = payload.len();
         payload.extend_from_slice(&[0; 8]);
         let [mut v4, mut v6] = [0_u32; 2];
@@ -233,7 +239,8 @@ fn records(mut payload: &[u8], age_secs: u32) -> Option<Vec<SwarmRecord>> {
             let endpoint = Endpoint::from_compact_v6(*take(&mut payload)?)?;
             peers.push(peer(endpoint, &mut payload, age_secs)?);
         }
-        records.push(SwarmRecord { hash, completed, peers });
+        let (completed, is_continued) = (completed & !CONTINUED, completed & CONTINUED != 0);
+        records.push(SwarmRecord { hash, completed, is_continued, peers });
     }
     Some(records)
 }
