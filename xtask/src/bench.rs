@@ -35,6 +35,7 @@ pub(crate) const USAGE: &str = "\
   cargo xtask bench memory [OPTIONS]        what a peer costs in memory, over IPv4 and IPv6
   cargo xtask bench accounts [OPTIONS]      what members cost: announces, credit, a start with a million of them
   cargo xtask bench reload [OPTIONS]        what announces notice of an access list of a million torrents read anew
+  cargo xtask bench expiry [OPTIONS]        what announces notice of a million peers that come and are forgotten
   cargo xtask bench replay [OPTIONS]        an announce without sockets: time and instructions, at every size
   cargo xtask bench scaling [OPTIONS]       what a second core is worth to announces without sockets
   cargo xtask bench snapshot [OPTIONS]      ten million peers written down while others announce, and read back in
@@ -52,7 +53,7 @@ pub(crate) fn main(root: &Path, arguments: &[&str]) -> ExitCode {
     let result = match arguments {
         ["tracker", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| tracker::run(&options)),
         ["http", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| http::run(&options)),
-        [name @ ("accounts" | "reload" | "scaling" | "snapshot"), rest @ ..] => {
+        [name @ ("accounts" | "expiry" | "reload" | "scaling" | "snapshot"), rest @ ..] => {
             Options::read(root, rest, &[]).and_then(|options| example::run(name, &options))
         }
         ["latency", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| latency::run(&options)),

@@ -1,6 +1,5 @@
 //! A hub from its start to its stop.
 
-mod background;
 mod housekeeping;
 mod lock;
 mod sources;

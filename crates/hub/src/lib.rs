@@ -4,6 +4,7 @@ pub mod access;
 pub mod accounting;
 pub mod acts;
 pub mod api;
+mod background;
 pub mod catalogue;
 pub mod classic;
 pub mod config;

@@ -2,18 +2,19 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::figures::Series;
 use super::load::{Population, generate, number};
 use super::options::Options;
 use super::server::{Server, Sign, Transport, free_port};
+use super::servers::{Kind, Purpose};
 use super::tools::Tools;
 use super::{Stop, machine};
 
@@ -21,7 +22,17 @@ use super::{Stop, machine};
 const PART: f64 = 0.7;
 
 /// Seconds after which a silent peer is forgotten: short enough for a crowd to be forgotten while it is looked on.
-const TTL_SECS: u32 = 60;
+const TTL_SECS: u32 = 30;
+
+/// Seconds between two snapshots, and between two changes of the access list.
+const EVERY_SECS: u64 = 3;
+
+/// About as long as the hub's answers are here.
+const ECHO_BYTES: usize = 44;
+
+/// By what the generator knows other torrents.
+const PASSING_SEED: &str = "7";
+const OTHERS_SEED: &str = "8";
 
 /// Who announces all the time, and who announces once and is forgotten.
 struct Crowds {
@@ -38,7 +49,7 @@ const FULL: Crowds = Crowds {
     passing: Population { torrents: 100_000, peers: 10 },
     listed: 1_000_000,
     capacity_count: 1_000_000,
-    seconds: 100,
+    seconds: 50,
 };
 
 const QUICK: Crowds = Crowds {
@@ -49,21 +60,24 @@ const QUICK: Crowds = Crowds {
     seconds: 5,
 };
 
-/// What is done beside the announces.
+/// What is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Beside {
-    /// What a hub does anyway.
-    Nothing,
+enum Case {
+    /// A hub that does nothing but what it does anyway.
+    Calm,
+    /// A bare echo of datagrams as long, at the same rate: what the machine and its other guests do to anybody.
+    Echo,
     /// A crowd is forgotten, the swarms are saved every few seconds, a long access list is read anew as often, and every
     /// announce is a member's and becomes a row of the accounts.
-    Everything,
+    Busy,
 }
 
-impl Beside {
+impl Case {
     fn name(self) -> &'static str {
         match self {
-            Self::Nothing => "nothing",
-            Self::Everything => "expiry, snapshots, reloads, accounts",
+            Self::Calm => "a hub",
+            Self::Echo => "a bare echo",
+            Self::Busy => "a hub with expiry, snapshots, reloads and accounts",
         }
     }
 }
@@ -83,23 +97,27 @@ struct Row {
 pub(super) fn run(options: &Options) -> Result<String, Stop> {
     let tools = Tools::get(options, false, false)?;
     let crowds = if options.quick { &QUICK } else { &FULL };
-    let mut rows = [Beside::Nothing, Beside::Everything].map(|beside| (beside, Row::default()));
+    let mut rows = [Case::Calm, Case::Echo, Case::Busy].map(|case| (case, Row::default()));
     for round in 1..=options.rounds {
-        for (beside, row) in &mut rows {
-            eprintln!("round {round} of {}: beside {}", options.rounds, beside.name());
-            once(&tools, crowds, *beside, row)?;
+        let mut rate = 0.0;
+        for (case, row) in &mut rows {
+            eprintln!("round {round} of {}: {}", options.rounds, case.name());
+            match case {
+                Case::Echo => echo(&tools, crowds, rate, row)?,
+                Case::Calm | Case::Busy => rate = hub(&tools, crowds, *case == Case::Busy, row)?,
+            }
         }
     }
-    let mut report = format!("{}\n", machine::describe(options, ""));
+    let mut report = format!("{}\n", machine::describe(options, "loopback"));
     let _ = writeln!(
         report,
-        "| beside the announces | announces/s | p50 µs | p99 µs | p99.9 µs | longest ms | failed |\n|---|---|---|---|---|---|---|"
+        "| | announces/s | p50 µs | p99 µs | p99.9 µs | longest ms | failed |\n|---|---|---|---|---|---|---|"
     );
-    for (beside, row) in rows {
+    for (case, row) in rows {
         let _ = writeln!(
             report,
             "| {} | {:.0} | {:.0} | {:.0} | {:.0} | {:.1} | {} |",
-            beside.name(),
+            case.name(),
             row.rate,
             row.p50,
             row.p99,
@@ -113,8 +131,9 @@ pub(super) fn run(options: &Options) -> Result<String, Stop> {
         report,
         "\nMedians of {} rounds (least–greatest). UDP announces of {} at {:.0} % of the rate that the hub answered just before, \
          for {seconds} s; latency from when a request was due. The hub has one core for all its threads, the generator the other. \
-         Everything: {} have announced once and are forgotten after {TTL_SECS} s, the swarms are saved and an access list of \
-         {listed} torrents is read anew every three seconds, and all announces are a member's with credit.",
+         With everything: {} have announced once and are forgotten after {TTL_SECS} s, the swarms are saved and an access list of \
+         {listed} torrents is read anew every three seconds, and all announces are a member's with credit. The echo \
+         has the rate of the hub before it.",
         options.rounds,
         steady.name(),
         PART * 100.0,
@@ -123,59 +142,77 @@ pub(super) fn run(options: &Options) -> Result<String, Stop> {
     Ok(report)
 }
 
-fn once(tools: &Tools, crowds: &Crowds, beside: Beside, row: &mut Row) -> Result<(), String> {
+/// One round of a bare echo.
+fn echo(tools: &Tools, crowds: &Crowds, rate: f64, row: &mut Row) -> Result<(), String> {
+    let purpose = Purpose {
+        transport: Transport::Udp,
+        ipv6: false,
+        population: crowds.steady,
+        reply_bytes: ECHO_BYTES,
+    };
+    let running = Kind::Echo.start(tools, purpose)?;
+    note(row, &at_rate(tools, crowds, &running.url, rate)?)
+}
+
+/// One round of a hub; the rate at which it was asked.
+fn hub(tools: &Tools, crowds: &Crowds, is_busy: bool, row: &mut Row) -> Result<f64, String> {
     let files = tempfile::tempdir().map_err(|error| format!("cannot make a folder: {error}"))?;
     let folder = files.path().to_path_buf();
     let address = free_port([127, 0, 0, 1].into())?;
-    let list = folder.join("allowed");
-    let mut config = format!(
-        "udp.workers = 1\nlog.level = \"warn\"\ntracker.interval_secs = 20\ntracker.interval_min_secs = 10\n\
+    let (config, list, catalogue) =
+        (folder.join("skep.toml"), folder.join("allowed"), folder.join("catalogue"));
+    let mut lines = format!(
+        "udp.workers = 1\nlog.level = \"warn\"\ntracker.interval_secs = 10\ntracker.interval_min_secs = 5\n\
          tracker.peer_ttl_secs = {TTL_SECS}\n"
     );
-    if beside == Beside::Everything {
-        write_list(tools, crowds, &list)?;
+    if is_busy {
+        write_lists(tools, crowds, &list, &catalogue)?;
         let _ = writeln!(
-            config,
-            "mode = \"members\"\nsnapshot.interval_secs = 3\naccess.torrents_allowed = \"{}\"",
+            lines,
+            "mode = \"members\"\nsnapshot.interval_secs = {EVERY_SECS}\naccess.torrents_allowed = \"{}\"",
             list.display()
         );
     }
-    let file = folder.join("skep.toml");
-    fs::write(&file, config).map_err(|error| format!("cannot write a configuration: {error}"))?;
+    write(&config, &lines)?;
     let skep = |arguments: &[&str]| {
         let mut command = Command::new(&tools.skep);
-        command.args(arguments).args(["--state-dir", "state", "--config"]).arg(&file).current_dir(&folder);
+        command.args(arguments).args(["--state-dir", "state", "--config"]).arg(&config).current_dir(&folder);
         command
     };
     let command = skep(&["serve", "--listen", &address.to_string()]);
-    let server = Server::start(command, files, Sign::Answer(address, Transport::Udp))?;
-    let url = if beside == Beside::Everything {
-        let hub = format!("http://{address}");
-        let passkey = passkey(skep(&["user", "add", "ann", "--json", "--tracker", &hub]))?;
+    let _server = Server::start(command, files, Sign::Answer(address, Transport::Udp))?;
+    let url = if is_busy {
+        let tracker = format!("http://{address}");
+        let catalogue = catalogue.to_string_lossy();
+        json_of(skep(&["import", &catalogue, "--json", "--tracker", &tracker]))?;
+        let member = json_of(skep(&["user", "add", "ann", "--json", "--tracker", &tracker]))?;
+        let passkey = member["passkey"].as_str().ok_or("skep user add tells no passkey")?;
         format!("udp://{address}/{passkey}/announce")
     } else {
         format!("udp://{address}")
     };
-    let load = |population: Population, flags: &[&str]| generate(&tools.skep, &url, population, flags);
-    load(crowds.steady, &["--fill", "--count", &crowds.capacity_count.to_string(), "--busy"])
-        .and_then(|summary| number(&summary, &["measured", "rate"]))
-        .and_then(|capacity| {
-            if beside == Beside::Everything {
-                load(crowds.passing, &["--fill", "--count", "0", "--seed", "7"])?;
-            }
-            let over = AtomicBool::new(false);
-            let rate = (capacity * PART).round().to_string();
-            let seconds = crowds.seconds.to_string();
-            let summary = thread::scope(|scope| {
-                scope.spawn(|| touch_until(&over, &list));
-                let summary = load(crowds.steady, &["--rate", &rate, "--for", &seconds, "--busy"]);
-                over.store(true, Ordering::Relaxed);
-                summary
-            })?;
-            note(row, &summary)
-        })?;
-    drop(server);
-    Ok(())
+    let count = crowds.capacity_count.to_string();
+    let flags = ["--fill", "--count", &count, "--busy"];
+    let rate = PART * number(&generate(&tools.skep, &url, crowds.steady, &flags)?, &["measured", "rate"])?;
+    if is_busy {
+        generate(&tools.skep, &url, crowds.passing, &["--fill", "--count", "0", "--seed", PASSING_SEED])?;
+    }
+    let over = AtomicBool::new(false);
+    let summary = thread::scope(|scope| {
+        if is_busy {
+            scope.spawn(|| touch_until(&over, &list));
+        }
+        let summary = at_rate(tools, crowds, &url, rate);
+        over.store(true, Ordering::Relaxed);
+        summary
+    })?;
+    note(row, &summary)?;
+    Ok(rate)
+}
+
+fn at_rate(tools: &Tools, crowds: &Crowds, url: &str, rate: f64) -> Result<Value, String> {
+    let (rate, seconds) = (rate.round().to_string(), crowds.seconds.to_string());
+    generate(&tools.skep, url, crowds.steady, &["--rate", &rate, "--for", &seconds, "--busy"])
 }
 
 fn note(row: &mut Row, summary: &Value) -> Result<(), String> {
@@ -189,42 +226,52 @@ fn note(row: &mut Row, summary: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// All torrents that are announced, and others.
-fn write_list(tools: &Tools, crowds: &Crowds, list: &Path) -> Result<(), String> {
+/// Writes an access list of all torrents that are announced, and of others; and the first as those of an older tracker, for
+/// the catalogue.
+fn write_lists(tools: &Tools, crowds: &Crowds, list: &Path, catalogue: &Path) -> Result<(), String> {
     let others =
         Population { torrents: crowds.listed - crowds.steady.torrents - crowds.passing.torrents, peers: 1 };
-    let mut hashes = Vec::new();
-    for (population, seed) in [(crowds.steady, None), (crowds.passing, Some("7")), (others, Some("8"))] {
-        let mut command = Command::new(&tools.skep);
-        command.args(["load", "--print-hashes"]).args(population.flags());
-        command.args(seed.map(|seed| ["--seed", seed]).into_iter().flatten());
-        let output = command.output().map_err(|error| format!("cannot start skep load: {error}"))?;
-        hashes.extend_from_slice(&output.stdout);
-    }
-    fs::write(list, hashes).map_err(|error| format!("cannot write {}: {error}", list.display()))
+    let mut listed =
+        hashes(tools, crowds.steady, None)? + &hashes(tools, crowds.passing, Some(PASSING_SEED))?;
+    let torrents: serde_json::Map<String, Value> = listed
+        .lines()
+        .map(|hash| (hash.to_owned(), json!({"info": {"info_hash": hash, "name": hash, "size": 1}})))
+        .collect();
+    write(catalogue, &json!({ "torrents": torrents }).to_string())?;
+    listed += &hashes(tools, others, Some(OTHERS_SEED))?;
+    write(list, &listed)
 }
 
-/// Has a file look as if it had changed, every three seconds.
-fn touch_until(over: &AtomicBool, file: &PathBuf) {
+fn hashes(tools: &Tools, population: Population, seed: Option<&str>) -> Result<String, String> {
+    let mut command = Command::new(&tools.skep);
+    command.args(["load", "--print-hashes"]).args(population.flags());
+    command.args(seed.map(|seed| ["--seed", seed]).into_iter().flatten());
+    let output = command.output().map_err(|error| format!("cannot start skep load: {error}"))?;
+    String::from_utf8(output.stdout).map_err(|error| format!("skep load --print-hashes: {error}"))
+}
+
+/// Has a file look as if it had changed, every few seconds.
+fn touch_until(over: &AtomicBool, file: &Path) {
+    let touch = || fs::File::options().append(true).open(file)?.set_modified(SystemTime::now());
     let mut next = Instant::now();
     while !over.load(Ordering::Relaxed) {
         if Instant::now() >= next {
-            // There may be none; then nothing is read anew.
-            let _ = fs::File::options()
-                .append(true)
-                .open(file)
-                .and_then(|file| file.set_modified(std::time::SystemTime::now()));
-            next += Duration::from_secs(3);
+            if let Err(error) = touch() {
+                eprintln!("cannot touch {}: {error}; the list is not read anew", file.display());
+            }
+            next += Duration::from_secs(EVERY_SECS);
         }
         thread::sleep(Duration::from_millis(50));
     }
 }
 
-/// Makes a member; the passkey.
-fn passkey(mut command: Command) -> Result<String, String> {
-    let output = command.output().map_err(|error| format!("cannot start skep user add: {error}"))?;
-    let said: Value = serde_json::from_slice(&output.stdout)
-        .map_err(|error| format!("skep user add: {error}: {}", String::from_utf8_lossy(&output.stderr)))?;
-    let passkey = said.get("passkey").and_then(Value::as_str);
-    passkey.map(str::to_owned).ok_or_else(|| format!("skep user add tells no passkey: {said}"))
+/// What a command prints as JSON.
+fn json_of(mut command: Command) -> Result<Value, String> {
+    let output = command.output().map_err(|error| format!("cannot start {command:?}: {error}"))?;
+    serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("{command:?}: {error}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn write(file: &Path, text: &str) -> Result<(), String> {
+    fs::write(file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))
 }

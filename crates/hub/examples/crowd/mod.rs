@@ -70,17 +70,24 @@ impl Recording {
         Self::of(load, (0..count).map(nth), service)
     }
 
+    /// All datagrams with their senders, as many at a time as a socket gives.
+    pub(crate) fn batches(&self) -> impl Iterator<Item = impl Iterator<Item = (&[u8], IpAddr)> + Clone> {
+        let datagrams = self.bytes.chunks(BATCH as usize * ANNOUNCE_BYTES);
+        let senders = self.senders.chunks(BATCH as usize);
+        datagrams
+            .zip(senders)
+            .map(|(datagrams, senders)| datagrams.chunks(ANNOUNCE_BYTES).zip(senders.iter().copied()))
+    }
+
     /// Has all datagrams answered; how many bytes the answers have.
     pub(crate) fn answer(&self, service: &mut Service, out: &mut Vec<u8>) -> usize {
-        let batch = BATCH as usize;
-        let datagrams = self.bytes.chunks(batch * ANNOUNCE_BYTES);
         let mut bytes = 0;
-        for (datagrams, senders) in datagrams.zip(self.senders.chunks(batch)) {
+        for batch in self.batches() {
             service.tick();
             out.clear();
-            service.prefetch(datagrams.chunks(ANNOUNCE_BYTES));
-            for (datagram, sender) in datagrams.chunks(ANNOUNCE_BYTES).zip(senders) {
-                service.answer(datagram, *sender, out);
+            service.prefetch(batch.clone().map(|(datagram, _)| datagram));
+            for (datagram, sender) in batch {
+                service.answer(datagram, sender, out);
             }
             bytes += black_box(&*out).len();
         }

@@ -10,6 +10,7 @@ use swarm::InfoHash;
 use swarm::accounts::{Factors, Rules};
 use tokio::sync::{oneshot, watch};
 
+use crate::background;
 use crate::store::Fault;
 use crate::store::ledger::{FactorRule, Ledger, Outcome, Report};
 
@@ -89,7 +90,12 @@ impl Writer {
         let thread = {
             let shared = shared.clone();
             let work = Loop { ledger, rules, factors, shared };
-            std::thread::Builder::new().name("accounting".into()).spawn(move || work.run())
+            let run = move || {
+                // Credit can be late, and answers cannot.
+                background::give_way();
+                work.run();
+            };
+            std::thread::Builder::new().name("accounting".into()).spawn(run)
         };
         // Without a thread the queue fills, and that is said.
         let thread = thread.map_err(|error| tracing::error!(%error, "cannot start accounting")).ok();

@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use super::background;
 use super::sources::Sources;
+use crate::background;
 use crate::catalogue::now_unix;
 use crate::config::Config;
 use crate::rules::Rules;

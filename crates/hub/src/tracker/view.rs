@@ -1,12 +1,13 @@
 //! The tracker as those see it who do not announce: the API, the snapshot, the housekeeping.
 
+use parking_lot::MutexGuard;
 use swarm::{Counts, Endpoint, Full, InfoHash, PeerId, PeerRecord, Population, Role, Shed, Stats, SwarmView};
 
 use super::{Metric, Tracker};
 
 /// How many peers and swarms are looked at under one lock, to let go of some or to write them down: a few microseconds'
 /// work. Whoever writes all of them down has one of the locks nearly always, and announces come to it.
-const LOOK_BUDGET: usize = 512;
+const LOOK_BUDGET: usize = 128;
 const EXPORT_BUDGET: usize = 64;
 
 /// Seconds in which the sweep comes by everybody, at most.
@@ -159,7 +160,10 @@ impl Tracker {
             let mut left = (swarms + population.peers()).div_ceil(round_secs);
             while left > 0 {
                 let budget = left.min(LOOK_BUDGET);
-                let swept = shard.lock().expire(self.now(), budget);
+                let mut registry = shard.lock();
+                let swept = registry.expire(self.now(), budget);
+                // Whoever waits comes before the next few.
+                MutexGuard::unlock_fair(registry);
                 left = if swept.round_done { 0 } else { left - budget };
             }
         }

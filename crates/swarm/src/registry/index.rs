@@ -21,6 +21,12 @@ const FREE: u32 = u32::MAX;
 /// Places of the smallest table.
 const PLACES_MIN: usize = 16;
 
+/// Positions whose lines of the table are fetched together when it is made anew.
+const AHEAD: usize = 32;
+
+/// Positions of which a table is made in a fraction of a millisecond.
+const SHORT_WORK: usize = 1 << 15;
+
 impl Index {
     /// An index of all positions below `len`, with room for `capacity`.
     pub(super) fn of(len: usize, capacity: usize, hash_of: impl Fn(u32) -> u64) -> Self {
@@ -79,9 +85,10 @@ impl Index {
         self.len -= 1;
     }
 
-    /// Gives memory back that `capacity` positions do not need.
+    /// Gives memory back that `capacity` positions do not need. Not while there are so many that it would take long: others
+    /// wait meanwhile.
     pub(super) fn shrink_to(&mut self, capacity: usize, hash_of: impl Fn(u32) -> u64) {
-        if places_for(capacity.max(self.len)) < self.places.len() {
+        if self.len <= SHORT_WORK && places_for(capacity.max(self.len)) < self.places.len() {
             self.rebuild(self.len, capacity, hash_of);
         }
     }
@@ -103,7 +110,16 @@ impl Index {
     fn rebuild(&mut self, len: usize, capacity: usize, hash_of: impl Fn(u32) -> u64) {
         self.places = vec![FREE; places_for(capacity.max(len))].into();
         self.len = 0;
-        (0..narrow(len)).for_each(|at| self.add(at, hash_of(at)));
+        let mut hashes = [0; AHEAD];
+        for first in (0..len).step_by(AHEAD) {
+            let positions = narrow(first)..narrow(len.min(first + AHEAD));
+            // All of their lines are on their way before the first is looked at.
+            for (hash, at) in hashes.iter_mut().zip(positions.clone()) {
+                *hash = hash_of(at);
+                self.prefetch(*hash);
+            }
+            hashes.iter().zip(positions).for_each(|(hash, at)| self.add(at, *hash));
+        }
     }
 
     fn add(&mut self, at: u32, hash: u64) {

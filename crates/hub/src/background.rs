@@ -13,15 +13,13 @@ const NICENESS: i32 = 10;
 /// # Errors
 ///
 /// The thread cannot be started, or the work ended in a panic: in words.
-pub(super) async fn run<T: Send + 'static>(
+pub(crate) async fn run<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, String> {
     let (done, outcome) = oneshot::channel();
     let thread = move || {
-        #[cfg(target_os = "linux")]
-        // Elsewhere it would be that of the whole process. Where it is refused, the work is done all the same.
-        let _ = rustix::process::nice(NICENESS);
+        give_way();
         // Who asked may have gone.
         let _ = done.send(work());
     };
@@ -33,6 +31,13 @@ pub(super) async fn run<T: Send + 'static>(
             Err(thread.join().err().map_or_else(|| "it did nothing".to_owned(), |panic| words_of(&*panic)))
         }
     }
+}
+
+/// Has the calling thread go on where the system has nothing better to do, from now on.
+pub(crate) fn give_way() {
+    // Elsewhere it would be that of the whole process. Where it is refused, the work is done all the same.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(NICENESS);
 }
 
 fn words_of(panic: &(dyn Any + Send)) -> String {
