@@ -44,17 +44,23 @@ pub(crate) const USAGE: &str = "\
       --rounds N      alternating rounds [5]
       --quick         small populations and files, short rounds, to see that it runs
       --only A,B      of the programs only these
-      --scenario A,B  of the transfers only these: one-to-one, one-to-three, capped, idle, simulation
+      --scenario A,B  of the populations of `tracker` only these: spread, dense, hot; of the transfers:
+                      one-to-one, one-to-three, capped, idle, simulation
       --skep PATH     this Skep, instead of building one
 ";
 
 /// Runs the benchmark that `arguments` name, and prints its results as Markdown.
 pub(crate) fn main(root: &Path, arguments: &[&str]) -> ExitCode {
     let result = match arguments {
-        ["tracker", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| tracker::run(&options)),
+        ["tracker", rest @ ..] => {
+            Options::read(root, rest, &tracker::names()).and_then(|options| tracker::run(&options))
+        }
         ["http", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| http::run(&options)),
-        [name @ ("accounts" | "expiry" | "reload" | "scaling" | "snapshot"), rest @ ..] => {
-            Options::read(root, rest, &[]).and_then(|options| example::run(name, &options))
+        [name @ ("accounts" | "reload"), rest @ ..] => {
+            Options::read(root, rest, &[]).and_then(|options| example::run(name, None, &options))
+        }
+        [part @ ("expiry" | "scaling" | "snapshot"), rest @ ..] => {
+            Options::read(root, rest, &[]).and_then(|options| example::run("announces", Some(part), &options))
         }
         ["latency", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| latency::run(&options)),
         ["replay", rest @ ..] => Options::read(root, rest, &[]).and_then(|options| replay::run(&options)),

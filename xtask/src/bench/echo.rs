@@ -15,6 +15,8 @@ use rustix::event::epoll;
 const BATCH: usize = 64;
 /// An odd number of the cache's lines: the beginnings of a batch are not to contend for the same few places of it.
 const REQUEST_BYTES_MAX: usize = 1600;
+/// More than the system allows.
+const BUFFER_BYTES: usize = 8 << 20;
 /// Bytes of an announce's answer before its peers (BEP 15).
 const ANSWER_BYTES_MIN: usize = 20;
 const CONNECT_BYTES: usize = 16;
@@ -22,6 +24,8 @@ const CONNECT_BYTES: usize = 16;
 /// Answers announces over UDP with `reply_bytes` bytes each, for ever.
 pub(super) fn udp(listen: SocketAddr, reply_bytes: usize) -> io::Result<()> {
     let socket = UdpSocket::bind(listen)?;
+    // As much as the system's limit allows, as the trackers ask for it: what waits in a pause is answered late, not lost.
+    rustix::net::sockopt::set_socket_recv_buffer_size(&socket, BUFFER_BYTES)?;
     let fd = socket.as_raw_fd();
     let mut requests = vec![[0_u8; REQUEST_BYTES_MAX]; BATCH];
     let mut replies = vec![announce_answer(reply_bytes); BATCH];

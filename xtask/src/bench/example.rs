@@ -5,13 +5,13 @@ use std::process::Command;
 use super::options::Options;
 use super::{Stop, machine};
 
-/// Runs the example of that name, and says on which machine.
-pub(super) fn run(name: &str, options: &Options) -> Result<String, Stop> {
+/// Runs the example of that name, or a part of one, and says on which machine.
+pub(super) fn run(name: &str, part: Option<&str>, options: &Options) -> Result<String, Stop> {
     let head = machine::describe(options, "SQLite as bundled");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["run", "--release", "--quiet", "--package", "hub", "--example", name, "--"]);
-    command.args(options.quick.then_some("--quick")).current_dir(&options.root);
+    command.args(part).args(options.quick.then_some("--quick")).current_dir(&options.root);
     let output = command.stderr(std::process::Stdio::inherit()).output();
     let output = output.map_err(|error| Stop::Failed(format!("cannot start the example: {error}")))?;
     if !output.status.success() {

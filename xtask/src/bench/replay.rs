@@ -11,7 +11,7 @@ use super::options::Options;
 use super::{Stop, machine};
 
 /// What runs the recorded datagrams.
-const EXAMPLE: &str = "replay";
+const EXAMPLE: &str = "announces";
 
 /// The function of it that is measured, as Valgrind knows it.
 const MEASURED: &str = "*measured_announces*";
@@ -136,7 +136,13 @@ fn valgrind() -> String {
 }
 
 impl Load {
-    fn arguments(self, announces: u32) -> [String; 4] {
-        [self.torrents.to_string(), self.peers.to_string(), announces.to_string(), self.family.to_owned()]
+    fn arguments(self, announces: u32) -> [String; 5] {
+        [
+            "replay".to_owned(),
+            self.torrents.to_string(),
+            self.peers.to_string(),
+            announces.to_string(),
+            self.family.to_owned(),
+        ]
     }
 }

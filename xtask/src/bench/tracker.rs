@@ -51,16 +51,30 @@ impl Row {
     }
 }
 
-/// What a UDP announce costs, over a spread and over a dense population.
+/// Who announces: many small swarms, fewer large ones, and one that all are in.
+const POPULATIONS: [(&str, Population); 3] = [
+    ("spread", Population { torrents: 1_000_000, peers: 2 }),
+    ("dense", Population { torrents: 10_000, peers: 100 }),
+    ("hot", Population { torrents: 1, peers: 1_000_000 }),
+];
+
+/// What they are called.
+pub(super) fn names() -> [&'static str; 3] {
+    POPULATIONS.map(|(name, _)| name)
+}
+
+/// What a UDP announce costs, over populations of different shapes.
 pub(super) fn run(options: &Options) -> Result<String, Stop> {
     let tools = Tools::get(options, true, false)?;
     let mut report = format!("{}\n", machine::describe(options, &machine::trackers()));
-    let (spread, dense, count) = if options.quick {
-        (Population { torrents: 20_000, peers: 2 }, Population { torrents: 200, peers: 100 }, 200_000)
-    } else {
-        (Population { torrents: 1_000_000, peers: 2 }, Population { torrents: 10_000, peers: 100 }, 1_500_000)
-    };
-    for population in [spread, dense] {
+    let count = if options.quick { 200_000 } else { 1_500_000 };
+    let scale = if options.quick { 50 } else { 1 };
+    for (_, population) in POPULATIONS.into_iter().filter(|(name, _)| options.wants_scenario(name)) {
+        let Population { torrents, peers } = population;
+        let population = match torrents {
+            1 => Population { torrents, peers: peers / scale },
+            _ => Population { torrents: torrents / scale, peers },
+        };
         let rows = rounds(options, &tools, population, count)?;
         write_table(&mut report, population, &rows);
     }

@@ -1,10 +1,4 @@
 //! What a second core is worth: announces without sockets, on one thread, on two of one tracker, and on two of a tracker each.
-//!
-//! `cargo xtask bench scaling` runs it and says on which machine.
-
-#![expect(clippy::unwrap_used, reason = "a benchmark ends where something is wrong")]
-
-mod crowd;
 
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -13,12 +7,12 @@ use std::time::Instant;
 use hub::Config;
 use hub::tracker::Tracker;
 
-use crowd::{Deaf, Load, Recording, service};
+use super::crowd::{Deaf, Load, Recording, service};
 
 const ROUNDS: usize = 7;
 
-fn main() {
-    let is_quick = std::env::args().any(|argument| argument == "--quick");
+/// Prints a table; `is_quick`: of small crowds, to see that it runs.
+pub(super) fn run(is_quick: bool) {
     let (scale, announces) = if is_quick { (100, 20_000) } else { (1, 1_000_000) };
     println!(
         "| torrents × peers | one thread, ns | two of one tracker | two of a tracker each | worth of the second | worth without sharing |\n\

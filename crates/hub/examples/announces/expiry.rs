@@ -1,10 +1,4 @@
 //! What announces notice of a million peers that come, fall silent and are forgotten.
-//!
-//! `cargo xtask bench expiry` runs it and says on which machine.
-
-#![expect(clippy::unwrap_used, reason = "a benchmark ends where something is wrong")]
-
-mod crowd;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +9,7 @@ use hub::Config;
 use hub::config::TrackerConfig;
 use hub::tracker::Tracker;
 
-use crowd::{Deaf, Load, Recording, service};
+use super::crowd::{Deaf, Load, Recording, service};
 
 /// Seconds after which a silent peer is forgotten.
 const TTL_SECS: u32 = 12;
@@ -32,8 +26,8 @@ struct Took {
     beyond: [u64; 2],
 }
 
-fn main() {
-    let is_quick = std::env::args().any(|argument| argument == "--quick");
+/// Prints a table; `is_quick`: of small crowds, to see that it runs.
+pub(super) fn run(is_quick: bool) {
     let scale = if is_quick { 100 } else { 1 };
     println!(
         "| who comes and goes | meanwhile | announces | longest, ms | beyond 1 ms | beyond 2 ms |\n|---|---|---|---|---|---|"

@@ -1,7 +1,5 @@
 //! A crowd that announces, for the benchmarks inside a hub.
 
-#![allow(dead_code, reason = "each benchmark uses some of it")]
-
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -12,7 +10,7 @@ use swarm::{Event, Families, InfoHash, PeerId};
 use wire::udp::{ConnectionId, ReplyBody, decode_reply, encode_announce_request, encode_connect_request};
 
 /// Datagrams that are answered between two looks at the clock, as a busy socket gives them.
-pub(crate) const BATCH: u32 = 64;
+pub(super) const BATCH: u32 = 64;
 
 /// Bytes of an announce (BEP 15).
 const ANNOUNCE_BYTES: usize = 98;
@@ -24,7 +22,7 @@ const STRIDE: u64 = 2_654_435_761;
 const HOUSEKEEPING_EACH: u32 = 1_024 * BATCH;
 
 /// Nobody to tell of anything.
-pub(crate) struct Deaf;
+pub(super) struct Deaf;
 
 impl Events for Deaf {
     fn completed(&self, _: InfoHash, _: u32) {}
@@ -32,22 +30,22 @@ impl Events for Deaf {
 
 /// Who announces what.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Load {
-    pub(crate) torrents: u32,
-    pub(crate) peers: u32,
-    pub(crate) is_ipv6: bool,
+pub(super) struct Load {
+    pub(super) torrents: u32,
+    pub(super) peers: u32,
+    pub(super) is_ipv6: bool,
 }
 
 /// Datagrams one after another, each with its sender.
 #[derive(Default)]
-pub(crate) struct Recording {
+pub(super) struct Recording {
     bytes: Vec<u8>,
     senders: Vec<IpAddr>,
 }
 
 impl Recording {
     /// Announces of `who`, which `service` is going to answer.
-    pub(crate) fn of(load: Load, who: impl Iterator<Item = u32>, service: &mut Service) -> Self {
+    pub(super) fn of(load: Load, who: impl Iterator<Item = u32>, service: &mut Service) -> Self {
         let mut recording = Self::default();
         let mut datagram = Vec::new();
         for peer in who {
@@ -63,7 +61,7 @@ impl Recording {
     }
 
     /// `count` announces from all over the crowd, in one of many orders.
-    pub(crate) fn scattered(load: Load, count: u32, order: u32, service: &mut Service) -> Self {
+    pub(super) fn scattered(load: Load, count: u32, order: u32, service: &mut Service) -> Self {
         let everybody = u64::from(load.everybody());
         let start = everybody / 7 * u64::from(order);
         let nth = |n: u32| ((u64::from(n) + start) * STRIDE % everybody) as u32;
@@ -71,7 +69,7 @@ impl Recording {
     }
 
     /// All datagrams with their senders, as many at a time as a socket gives.
-    pub(crate) fn batches(&self) -> impl Iterator<Item = impl Iterator<Item = (&[u8], IpAddr)> + Clone> {
+    pub(super) fn batches(&self) -> impl Iterator<Item = impl Iterator<Item = (&[u8], IpAddr)> + Clone> {
         let datagrams = self.bytes.chunks(BATCH as usize * ANNOUNCE_BYTES);
         let senders = self.senders.chunks(BATCH as usize);
         datagrams
@@ -80,7 +78,7 @@ impl Recording {
     }
 
     /// Has all datagrams answered; how many bytes the answers have.
-    pub(crate) fn answer(&self, service: &mut Service, out: &mut Vec<u8>) -> usize {
+    pub(super) fn answer(&self, service: &mut Service, out: &mut Vec<u8>) -> usize {
         let mut bytes = 0;
         for batch in self.batches() {
             service.tick();
@@ -97,12 +95,12 @@ impl Recording {
 
 impl Load {
     /// How many peers there are in all.
-    pub(crate) fn everybody(self) -> u32 {
+    pub(super) fn everybody(self) -> u32 {
         self.torrents * self.peers
     }
 
     /// Has everybody announce once.
-    pub(crate) fn come(self, tracker: &Tracker, service: &mut Service) {
+    pub(super) fn come(self, tracker: &Tracker, service: &mut Service) {
         let mut out = Vec::new();
         for first in (0..self.everybody()).step_by(BATCH as usize) {
             let batch = Recording::of(self, first..self.everybody().min(first + BATCH), service);
@@ -114,7 +112,7 @@ impl Load {
         }
     }
 
-    pub(crate) fn ip(self, peer: u32) -> IpAddr {
+    pub(super) fn ip(self, peer: u32) -> IpAddr {
         if self.is_ipv6 {
             Ipv6Addr::from((0x2001_0db8_u128 << 96) | (u128::from(peer) << 64) | 1).into()
         } else {
@@ -122,7 +120,7 @@ impl Load {
         }
     }
 
-    pub(crate) fn announce(self, peer: u32) -> wire::Announce<'static> {
+    pub(super) fn announce(self, peer: u32) -> wire::Announce<'static> {
         let mut peer_id = *b"-SK0100-000000000000";
         peer_id[16..].copy_from_slice(&peer.to_be_bytes());
         wire::Announce {
@@ -143,12 +141,12 @@ impl Load {
 }
 
 /// What answers datagrams from `tracker`.
-pub(crate) fn service(tracker: &Arc<Tracker>) -> Service {
+pub(super) fn service(tracker: &Arc<Tracker>) -> Service {
     Service::new(tracker.clone(), ConnectionIds::random())
 }
 
 /// The hash of the nth torrent, as if it were one of SHA-1 (by SplitMix64).
-pub(crate) fn hash(torrent: u32) -> InfoHash {
+pub(super) fn hash(torrent: u32) -> InfoHash {
     let mut bytes = [0; InfoHash::LEN];
     for (at, chunk) in bytes.chunks_mut(8).enumerate() {
         let mut word = (u64::from(torrent) << 2 | at as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);

@@ -1,10 +1,4 @@
 //! What an announce over UDP costs without its sockets: recorded datagrams through decoder, tracker and encoder.
-//!
-//! `cargo xtask bench replay` runs it, for the time by itself and for the instructions in Valgrind.
-
-#![expect(clippy::unwrap_used, reason = "a benchmark ends where something is wrong")]
-
-mod crowd;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,12 +7,11 @@ use hub::Config;
 use hub::listener::udp::Service;
 use hub::tracker::Tracker;
 
-use crowd::{Deaf, Load, Recording, service};
+use super::crowd::{Deaf, Load, Recording, service};
 
-/// `replay TORRENTS PEERS ANNOUNCES ipv4|ipv6`: everybody announces once, then so many are measured.
-fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [torrents, peers, count, family] = &arguments[..] else { panic!("{arguments:?}") };
+/// With TORRENTS PEERS ANNOUNCES ipv4|ipv6: everybody announces once, then so many are measured.
+pub(super) fn run(arguments: &[String]) {
+    let [torrents, peers, count, family] = arguments else { panic!("{arguments:?}") };
     let load = Load {
         torrents: torrents.parse().unwrap(),
         peers: peers.parse().unwrap(),

@@ -1,10 +1,4 @@
 //! Ten million peers written down while others announce, and read back in.
-//!
-//! `cargo xtask bench snapshot` runs it and says on which machine.
-
-#![expect(clippy::unwrap_used, reason = "a benchmark ends where something is wrong")]
-
-mod crowd;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,15 +10,15 @@ use hub::Config;
 use hub::store::snapshot::{self, Loaded};
 use hub::tracker::Tracker;
 
-use crowd::{Deaf, Load, Recording, service};
+use super::crowd::{Deaf, Load, Recording, service};
 
 const ROUNDS: usize = 5;
 
 /// Announces after which the announcing thread looks whether it is to go on.
 const SPELL: u32 = 20_000;
 
-fn main() {
-    let is_quick = std::env::args().any(|argument| argument == "--quick");
+/// Prints a table; `is_quick`: of small crowds, to see that it runs.
+pub(super) fn run(is_quick: bool) {
     let scale = if is_quick { 100 } else { 1 };
     println!(
         "| torrents × peers | MiB | written in, s | an announce meanwhile, ns | beside a thread that counts | with nothing beside | loaded in, s |\n\
