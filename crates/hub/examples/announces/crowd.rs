@@ -64,7 +64,7 @@ impl Recording {
     pub(super) fn scattered(load: Load, count: u32, order: u32, service: &mut Service) -> Self {
         let everybody = u64::from(load.everybody());
         let start = everybody / 7 * u64::from(order);
-        let nth = |n: u32| ((u64::from(n) + start) * STRIDE % everybody) as u32;
+        let nth = |n: u32| u32::try_from((u64::from(n) + start) * STRIDE % everybody).unwrap();
         Self::of(load, (0..count).map(nth), service)
     }
 

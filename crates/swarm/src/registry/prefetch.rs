@@ -68,11 +68,11 @@ fn fetch_end<T>(item: &T) {
 #[cfg(target_arch = "x86_64")]
 fn fetch_line(at: *const u8) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-    // SAFETY: a hint, which reads nothing that the program could see and faults at no address; every x86-64 has it.
     #[expect(
         unsafe_code,
         reason = "there is no safe way to say it, and `cargo xtask bench tracker` shows what it saves"
     )]
+    // SAFETY: a hint, which reads nothing that the program could see and faults at no address; every x86-64 has it.
     unsafe {
         _mm_prefetch::<_MM_HINT_T0>(at.cast());
     }
