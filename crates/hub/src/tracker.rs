@@ -251,8 +251,14 @@ impl Tracker {
         if self.policy.is_listed_only() && !registry.is_pinned(&announce.hash) {
             return Err(Refusal::Unlisted);
         }
+        let was_short = registry.is_short_of_memory();
         let outcome = registry.announce(&announce, worker.now, &mut worker.rng, &mut worker.reply);
+        let is_short = registry.is_short_of_memory();
         drop(registry);
+        if is_short && !was_short {
+            // A crowd in one swarm would be changed for a newer one until the next look after the house.
+            self.shards.share_out();
+        }
         let outcome = outcome.map_err(|swarm::Full| Refusal::Full)?;
         if outcome.completed {
             self.events.completed(announce.hash, worker.reply.counts.completed);

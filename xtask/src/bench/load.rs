@@ -32,6 +32,8 @@ pub(super) struct Figures {
 
 /// Peers that every announce asks for: the most that aquatic gives.
 const WANT: &str = "30";
+/// Peers of one swarm that the generator has addresses for. More have to state theirs.
+const ENDPOINTS_MAX: u32 = 50_000;
 /// Seconds until an unanswered request counts as lost: more than any pause that is not a failure.
 const TIMEOUT_SECONDS: &str = "3";
 
@@ -105,6 +107,9 @@ pub(super) fn generate(
 ) -> Result<Value, String> {
     let mut command = Command::new(skep);
     command.args(["load", url, "--json", "--want", WANT, "--timeout", TIMEOUT_SECONDS]);
+    if population.peers > ENDPOINTS_MAX {
+        command.arg("--stated-ip");
+    }
     command
         .args(population.flags())
         .args(flags)

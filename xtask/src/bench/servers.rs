@@ -99,8 +99,11 @@ impl Kind {
 
 fn skep(tools: &Tools, folder: &Path, address: &str, more: &str) -> Result<Command, String> {
     let file = folder.join("skep.toml");
-    fs::write(&file, format!("udp.workers = 1\nlog.level = \"warn\"\n{more}"))
-        .map_err(|error| format!("cannot write a configuration: {error}"))?;
+    fs::write(
+        &file,
+        format!("udp.workers = 1\nlog.level = \"warn\"\ntracker.trust_stated_ip = true\n{more}"),
+    )
+    .map_err(|error| format!("cannot write a configuration: {error}"))?;
     let mut command = Command::new(&tools.skep);
     command.args(["serve", "--listen", address, "--state-dir", "state", "--config"]).arg(file);
     // What this machine configures for a hub of its own must not count.

@@ -135,7 +135,7 @@ async fn one(state: Arc<ApiState>, old: LegacyTorrent, now: i64) -> Result<u64, 
         .collect();
     let peers = records.len() as u64;
     let completed = u32::try_from(added.torrent.completed).unwrap_or(u32::MAX);
-    if state.tracker.import(hash, completed, records).is_err() {
+    if state.tracker.import(hash, completed, &records).is_err() {
         tracing::warn!(%hash, "no memory for all peers of an imported torrent; they announce again by themselves");
     }
     Ok(peers)

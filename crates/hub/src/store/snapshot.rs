@@ -83,7 +83,7 @@ pub fn load(state_dir: &Path, tracker: &Tracker, now_unix: i64) -> io::Result<Lo
         let before = peers.len() as u64;
         // A part is the first of its swarm, too, if what came before it was lost.
         let is_first = !is_continued || tracker.scrape(&hash).is_none();
-        if room && tracker.import(hash, completed, peers).is_ok() {
+        if room && tracker.import(hash, completed, &peers).is_ok() {
             contents.swarms += u64::from(is_first);
             contents.peers += before;
         } else if room {

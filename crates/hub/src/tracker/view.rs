@@ -138,13 +138,16 @@ impl Tracker {
     /// # Errors
     ///
     /// [`Full`] when the memory budget is reached.
-    pub fn import(
-        &self,
-        hash: InfoHash,
-        completed: u32,
-        peers: impl IntoIterator<Item = PeerRecord>,
-    ) -> Result<(), Full> {
-        self.shards.of(&hash).lock().import(hash, completed, peers, self.now())
+    pub fn import(&self, hash: InfoHash, completed: u32, peers: &[PeerRecord]) -> Result<(), Full> {
+        let import = || {
+            let peers = peers.iter().copied();
+            self.shards.of(&hash).lock().import(hash, completed, peers, self.now())
+        };
+        import().or_else(|Full| {
+            // Others may have what this shard has not.
+            self.shards.share_out();
+            import()
+        })
     }
 
     /// Shares unused memory out, and lets go of some of the peers that fell silent. Called once a second: everybody

@@ -26,6 +26,8 @@ enum Manner {
     Forget,
     /// Answers connects, then nothing.
     Mute,
+    /// Refuses who does not show the one passkey there is.
+    Members,
 }
 
 /// Who is where, kept as naively as can be: whether each endpoint is a seeder.
@@ -154,6 +156,9 @@ fn answer(datagram: &[u8], from: SocketAddr, swarms: &mut Swarms, manner: Manner
             if manner == Manner::Refuse {
                 return wire::udp::encode_error(packet.reply_to, "not today", out);
             }
+            if manner == Manner::Members && announce.passkey != Some(b"s3cret") {
+                return wire::udp::encode_error(packet.reply_to, "members only", out);
+            }
             let reply = swarms.announce(ip, &announce, manner);
             wire::udp::encode_announce(packet.reply_to, &reply, 1800, Families::V4, out);
         }
@@ -264,6 +269,15 @@ fn refusals_are_counted_in_the_trackers_words() {
         assert_eq!((fill.errors, fill.replies), (140, 0));
         assert_eq!((fill.error_texts[0].what.as_str(), fill.error_texts[0].count), ("not today", 140));
     }
+}
+
+#[test]
+fn a_members_address_over_udp_shows_the_passkey() {
+    let tracker = Tracker::udp(Manner::Members);
+    let summary = load(&tracker, |options| options.target += "/s3cret/announce").unwrap();
+    assert!(summary.is_clean(), "{summary}");
+    let summary = load(&tracker, |_| ()).unwrap();
+    assert_eq!(summary.measured.unwrap().replies, 0);
 }
 
 #[test]
