@@ -120,7 +120,8 @@ fn instructions(program: &Path, load: Load) -> Option<f64> {
     let torrents = load.torrents.min((COUNTED_PEERS_MAX / load.peers).max(1));
     let shape = Load { torrents, peers: load.peers.min(COUNTED_PEERS_MAX), ..load };
     let mut command = Command::new("valgrind");
-    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect", MEASURED]);
+    command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+    command.arg(format!("--toggle-collect={MEASURED}"));
     command.arg(program).args(shape.arguments(COUNTED));
     let told = command.output().ok()?.stderr;
     let told = String::from_utf8_lossy(&told).into_owned();
