@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 /// By how much the work's share of a busy core is less: to about a tenth of that of who answers. Not to nothing, as what it
 /// holds now and then, a shard's lock, others wait for.
+#[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 
 /// Does `work` on a thread of its own, which goes on where the system has nothing better to do.
