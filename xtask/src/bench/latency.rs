@@ -108,7 +108,7 @@ pub(super) fn run(options: &Options) -> Result<String, Stop> {
             }
         }
     }
-    let mut report = format!("{}\n", machine::describe(options, "loopback"));
+    let mut report = format!("{}\n", machine::describe(options, "SQLite as bundled"));
     let _ = writeln!(
         report,
         "| | announces/s | p50 µs | p99 µs | p99.9 µs | longest ms | failed |\n|---|---|---|---|---|---|---|"

@@ -99,6 +99,7 @@ impl Kind {
 
 fn skep(tools: &Tools, folder: &Path, address: &str, more: &str) -> Result<Command, String> {
     let file = folder.join("skep.toml");
+    // A crowd in one swarm is larger than the generator has addresses: its peers state theirs.
     fs::write(
         &file,
         format!("udp.workers = 1\nlog.level = \"warn\"\ntracker.trust_stated_ip = true\n{more}"),

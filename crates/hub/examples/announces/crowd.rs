@@ -3,7 +3,9 @@
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use hub::Config;
 use hub::listener::udp::{ConnectionIds, Service};
 use hub::tracker::{Events, Tracker};
 use swarm::{Event, Families, InfoHash, PeerId};
@@ -94,6 +96,15 @@ impl Recording {
 }
 
 impl Load {
+    /// Everything smaller, where it is only to be seen that it runs.
+    pub(super) fn scaled(self, is_quick: bool) -> Self {
+        let scale = if is_quick { 100 } else { 1 };
+        match self.torrents {
+            1 => Self { peers: self.peers / scale, ..self },
+            _ => Self { torrents: self.torrents / scale, ..self },
+        }
+    }
+
     /// How many peers there are in all.
     pub(super) fn everybody(self) -> u32 {
         self.torrents * self.peers
@@ -138,6 +149,26 @@ impl Load {
             passkey: None,
         }
     }
+}
+
+/// Does nothing but count, for as long as another thread is measured beside it.
+pub(super) fn count_for(span: Duration) {
+    let began = Instant::now();
+    while began.elapsed() < span {
+        black_box(began.elapsed());
+    }
+}
+
+/// The middle one, and with the least and the greatest in words.
+pub(super) fn median(mut took: Vec<f64>, decimals: usize) -> (f64, String) {
+    took.sort_unstable_by(f64::total_cmp);
+    let [least, middle, greatest] = [0, took.len() / 2, took.len() - 1].map(|at| took[at]);
+    (middle, format!("{middle:.decimals$} ({least:.decimals$}–{greatest:.decimals$})"))
+}
+
+/// A tracker as it is without a configuration, and empty.
+pub(super) fn empty() -> Arc<Tracker> {
+    Arc::new(Tracker::new(&Config::default().tracker, Box::new(Deaf)))
 }
 
 /// What answers datagrams from `tracker`.

@@ -9,13 +9,16 @@ use hub::Config;
 use hub::config::TrackerConfig;
 use hub::tracker::Tracker;
 
-use super::crowd::{Deaf, Load, Recording, service};
+use super::crowd::{Deaf, Load, Recording, count_for, service};
 
 /// Seconds after which a silent peer is forgotten.
 const TTL_SECS: u32 = 12;
 
 /// Who announces all the time.
 const STEADY: Load = Load { torrents: 10_000, peers: 5, is_ipv6: false };
+
+/// They, and the one of the crowd that stays.
+const STAYING: usize = 50_001;
 
 /// How long one datagram after another took to answer.
 #[derive(Default)]
@@ -28,16 +31,11 @@ struct Took {
 
 /// Prints a table; `is_quick`: of small crowds, to see that it runs.
 pub(super) fn run(is_quick: bool) {
-    let scale = if is_quick { 100 } else { 1 };
     println!(
         "| who comes and goes | meanwhile | announces | longest, ms | beyond 1 ms | beyond 2 ms |\n|---|---|---|---|---|---|"
     );
     for (torrents, peers) in [(500_000, 2), (10_000, 100), (1, 1_000_000)] {
-        let load = if torrents == 1 {
-            Load { torrents, peers: peers / scale, is_ipv6: false }
-        } else {
-            Load { torrents: torrents / scale, peers, is_ipv6: false }
-        };
+        let load = Load { torrents, peers, is_ipv6: false }.scaled(is_quick);
         rows(load);
     }
     println!(
@@ -57,14 +55,12 @@ fn rows(load: Load) {
         "they are forgotten",
         while_doing(load, &tracker, || {
             let until = Instant::now() + Duration::from_secs((3 * TTL_SECS).into());
-            while tracker.stats().population.peers() > 2 * STEADY.everybody() as usize
-                && Instant::now() < until
-            {
+            while tracker.stats().population.peers() > STAYING && Instant::now() < until {
                 thread::sleep(Duration::from_secs(1));
                 tracker.housekeep();
             }
             let left = tracker.stats().population.peers();
-            assert!(left <= 2 * STEADY.everybody() as usize, "{left} are still there");
+            assert!(left <= STAYING, "{left} are still there");
         }),
     ));
     let span = began.elapsed();
@@ -117,11 +113,4 @@ fn announce_until(load: Load, tracker: &Arc<Tracker>, is_over: &AtomicBool) -> T
         }
     }
     took
-}
-
-fn count_for(span: Duration) {
-    let began = Instant::now();
-    while began.elapsed() < span {
-        std::hint::black_box(began.elapsed());
-    }
 }

@@ -1,13 +1,10 @@
 //! What an announce over UDP costs without its sockets: recorded datagrams through decoder, tracker and encoder.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use hub::Config;
 use hub::listener::udp::Service;
-use hub::tracker::Tracker;
 
-use super::crowd::{Deaf, Load, Recording, service};
+use super::crowd::{Load, Recording, empty, service};
 
 /// With TORRENTS PEERS ANNOUNCES ipv4|ipv6: everybody announces once, then so many are measured.
 pub(super) fn run(arguments: &[String]) {
@@ -18,7 +15,7 @@ pub(super) fn run(arguments: &[String]) {
         is_ipv6: family == "ipv6",
     };
     let count: u32 = count.parse().unwrap();
-    let tracker = Arc::new(Tracker::new(&Config::default().tracker, Box::new(Deaf)));
+    let tracker = empty();
     let mut service = service(&tracker);
     load.come(&tracker, &mut service);
     let measured = Recording::scattered(load, count, 0, &mut service);

@@ -4,26 +4,21 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Instant;
 
-use hub::Config;
 use hub::tracker::Tracker;
 
-use super::crowd::{Deaf, Load, Recording, service};
+use super::crowd::{Load, Recording, empty, median, service};
 
 const ROUNDS: usize = 7;
 
 /// Prints a table; `is_quick`: of small crowds, to see that it runs.
 pub(super) fn run(is_quick: bool) {
-    let (scale, announces) = if is_quick { (100, 20_000) } else { (1, 1_000_000) };
+    let announces = if is_quick { 20_000 } else { 1_000_000 };
     println!(
         "| torrents × peers | one thread, ns | two of one tracker | two of a tracker each | worth of the second | worth without sharing |\n\
          |---|---|---|---|---|---|"
     );
     for (torrents, peers) in [(1_000_000, 2), (10_000, 100), (1, 1_000_000)] {
-        let load = if torrents == 1 {
-            Load { torrents, peers: peers / scale, is_ipv6: false }
-        } else {
-            Load { torrents: torrents / scale, peers, is_ipv6: false }
-        };
+        let load = Load { torrents, peers, is_ipv6: false }.scaled(is_quick);
         let trackers = [(); 2].map(|()| filled(load));
         let [first, second] = &trackers;
         let mut took = [const { Vec::new() }; 3];
@@ -33,10 +28,7 @@ pub(super) fn run(is_quick: bool) {
                 took.push(nanos(load, run, announces));
             }
         }
-        let [one, shared, apart] = took.map(|mut took| {
-            took.sort_unstable_by(f64::total_cmp);
-            (took[ROUNDS / 2], format!("{:.0} ({:.0}–{:.0})", took[ROUNDS / 2], took[0], took[ROUNDS - 1]))
-        });
+        let [one, shared, apart] = took.map(|took| median(took, 0));
         println!(
             "| {} × {} | {} | {} | {} | {:.2} | {:.2} |",
             load.torrents,
@@ -55,7 +47,7 @@ pub(super) fn run(is_quick: bool) {
 }
 
 fn filled(load: Load) -> Arc<Tracker> {
-    let tracker = Arc::new(Tracker::new(&Config::default().tracker, Box::new(Deaf)));
+    let tracker = empty();
     load.come(&tracker, &mut service(&tracker));
     tracker
 }

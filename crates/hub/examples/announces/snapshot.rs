@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hub::Config;
 use hub::store::snapshot::{self, Loaded};
 use hub::tracker::Tracker;
 
-use super::crowd::{Deaf, Load, Recording, service};
+use super::crowd::{Load, Recording, count_for, empty, median, service};
 
 const ROUNDS: usize = 5;
 
@@ -19,13 +18,12 @@ const SPELL: u32 = 20_000;
 
 /// Prints a table; `is_quick`: of small crowds, to see that it runs.
 pub(super) fn run(is_quick: bool) {
-    let scale = if is_quick { 100 } else { 1 };
     println!(
         "| torrents × peers | MiB | written in, s | an announce meanwhile, ns | beside a thread that counts | with nothing beside | loaded in, s |\n\
          |---|---|---|---|---|---|---|"
     );
     for (torrents, peers) in [(1_000_000, 10), (100_000, 100)] {
-        row(Load { torrents: torrents / scale, peers, is_ipv6: false });
+        row(Load { torrents, peers, is_ipv6: false }.scaled(is_quick));
     }
     println!(
         "\nMedians of {ROUNDS} alternating rounds (least–greatest). The file is written and read on the machine's disk, synced \
@@ -56,16 +54,12 @@ fn row(load: Load) {
         load.torrents,
         load.peers,
         bytes >> 20,
-        median(writing, 2),
-        median(meanwhile, 0),
-        median(beside, 0),
-        median(calm, 0),
-        median(loading, 2)
+        median(writing, 2).1,
+        median(meanwhile, 0).1,
+        median(beside, 0).1,
+        median(calm, 0).1,
+        median(loading, 2).1
     );
-}
-
-fn empty() -> Arc<Tracker> {
-    Arc::new(Tracker::new(&Config::default().tracker, Box::new(Deaf)))
 }
 
 /// Nanoseconds of an announce on a thread of its own, while `work` is done on this one.
@@ -90,13 +84,6 @@ fn announces_while(load: Load, tracker: &Arc<Tracker>, work: impl FnOnce()) -> f
     })
 }
 
-fn count_for(span: Duration) {
-    let began = Instant::now();
-    while began.elapsed() < span {
-        std::hint::black_box(began.elapsed());
-    }
-}
-
 /// Seconds until the tracker has all that is in the file.
 fn load_into(tracker: &Tracker, dir: &Path, load: Load) -> f64 {
     let began = Instant::now();
@@ -107,10 +94,4 @@ fn load_into(tracker: &Tracker, dir: &Path, load: Load) -> f64 {
     assert_eq!(contents.peers, u64::from(load.everybody()));
     assert_eq!(tracker.stats().population.peers(), load.everybody() as usize);
     took
-}
-
-fn median(mut took: Vec<f64>, decimals: usize) -> String {
-    took.sort_unstable_by(f64::total_cmp);
-    let [least, middle, greatest] = [0, took.len() / 2, took.len() - 1].map(|at| took[at]);
-    format!("{middle:.decimals$} ({least:.decimals$}–{greatest:.decimals$})")
 }

@@ -7,7 +7,7 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use swarm::{
     Announce, Config, Counts, Endpoint, Event, ExportCursor, Families, InfoHash, PeerRecord, Port, Registry,
-    Reply, Role, Seconds, Want,
+    Reply, Role, Seconds, Stage, Want,
 };
 
 /// Seconds after which a silent peer is gone.
@@ -165,6 +165,8 @@ impl Pair {
     }
 
     fn announce(&mut self, announce: Announce) {
+        // As before a batch; whatever it finds, nothing may change by it.
+        Stage::ALL.into_iter().for_each(|stage| self.registry.prefetch(&announce.hash, stage));
         let outcome =
             self.registry.announce(&announce, self.now, &mut self.rng, &mut self.reply).expect(NO_BOUND);
         let Announce { hash, endpoint, left, event, want, .. } = announce;
