@@ -49,6 +49,27 @@ impl Zones {
         }
     }
 
+    /// Who moves, from where and to where, for one more of `role` to stand at the end of its zone. There is room behind all.
+    pub(super) fn moves_to_admit(self, role: Role) -> impl Iterator<Item = (usize, usize)> {
+        let mut free = self.len;
+        // The zones behind make room by moving their first member to their end.
+        [Role::Leecher, Role::Partial].into_iter().filter(move |zone| role < *zone).map(move |zone| {
+            let first = self.of(zone).start;
+            (first, std::mem::replace(&mut free, first))
+        })
+    }
+
+    /// Who moves when the peer at `at` has gone. Those before it stay where they are.
+    pub(super) fn moves_to_close(self, at: usize) -> impl Iterator<Item = (usize, usize)> {
+        let (role, mut gap) = (self.role(at), at);
+        // A zone's last member fills the gap, and leaves one at the start of the next zone.
+        [Role::Seeder, Role::Partial, Role::Leecher]
+            .into_iter()
+            .filter(move |zone| *zone >= role)
+            .filter_map(move |zone| self.of(zone).next_back())
+            .map(move |last| (last, std::mem::replace(&mut gap, last)))
+    }
+
     /// What the peer at `at` is.
     pub(super) fn role(self, at: usize) -> Role {
         if at < self.seeders {
@@ -109,23 +130,18 @@ impl<const N: usize> Pack<N> {
         if self.slots.len() == self.slots.capacity() {
             self.slots.reserve_exact(growth(self.slots.len()));
         }
+        let zones = self.zones();
+        let at = zones.of(role).end;
         self.slots.push(slot);
-        let mut at = self.slots.len() - 1;
-        // The zones behind the peer's own make room by moving their first member to their end.
-        for behind in [Role::Leecher, Role::Partial] {
-            if role < behind {
-                let first = self.zones().of(behind).start;
-                self.slots.swap(first, at);
-                self.reindex_moved(at, first, salt);
-                at = first;
-                match behind {
-                    Role::Leecher => self.partials += 1,
-                    Role::Partial | Role::Seeder => {
-                        self.partials -= 1;
-                        self.seeders += 1;
-                    }
-                }
-            }
+        for (was, at) in zones.moves_to_admit(role) {
+            self.slots[at] = self.slots[was];
+            self.reindex_moved(at, was, salt);
+        }
+        self.slots[at] = slot;
+        match role {
+            Role::Seeder => self.seeders += 1,
+            Role::Partial => self.partials += 1,
+            Role::Leecher => {}
         }
         let hash_of = hash_of(&self.slots, salt);
         if let Some(index) = &mut self.index {
@@ -139,20 +155,12 @@ impl<const N: usize> Pack<N> {
 
     /// Takes the peer at `at` out; peers behind it move, those before it stay where they are.
     pub(super) fn remove(&mut self, at: usize, salt: &Salt) {
-        let role = self.zones().role(at);
+        let zones = self.zones();
+        let role = zones.role(at);
         self.unindex(at, salt);
-        let mut hole = at;
-        for zone in [Role::Seeder, Role::Partial, Role::Leecher] {
-            if zone < role || self.zones().of(zone).is_empty() {
-                continue;
-            }
-            // The zone's last member fills the hole, and leaves one at the start of the next zone.
-            let last = self.zones().of(zone).end - 1;
-            if last != hole {
-                self.slots[hole] = self.slots[last];
-                self.reindex_moved(hole, last, salt);
-                hole = last;
-            }
+        for (was, at) in zones.moves_to_close(at) {
+            self.slots[at] = self.slots[was];
+            self.reindex_moved(at, was, salt);
         }
         self.slots.pop();
         match role {
@@ -207,7 +215,7 @@ impl<const N: usize> Pack<N> {
             self.index = None;
         }
         let len = self.slots.len();
-        if self.slots.capacity() > 8 && len <= self.slots.capacity() / 4 {
+        if is_sparse(len, self.slots.capacity()) {
             self.slots.shrink_to(len + growth(len));
             if let Some(index) = &mut self.index {
                 index.shrink_to(len + growth(len), hash_of(&self.slots, salt));
@@ -258,6 +266,11 @@ fn hash_of<const N: usize>(slots: &[Slot<N>], salt: &Salt) -> impl Fn(u32) -> u6
 /// How many slots an array of `len` grows by: a quarter, so that little is reserved in vain.
 pub(super) const fn growth(len: usize) -> usize {
     if len < 8 { 4 } else { len / 4 }
+}
+
+/// Whether so little of an array is used that a smaller one would do.
+pub(super) const fn is_sparse(len: usize, capacity: usize) -> bool {
+    capacity > 8 && len <= capacity / 4
 }
 
 /// The compact forms of an endpoint, one per family.

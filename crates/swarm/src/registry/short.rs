@@ -37,11 +37,6 @@ pub(super) const fn capacity(held: usize) -> usize {
     if roomy < SEVERAL { roomy } else { SEVERAL }
 }
 
-/// Whether so little of an array is used that a smaller one would do.
-pub(super) fn is_sparse(held: usize, slots: &[Slot<6>]) -> bool {
-    slots.len() > 8 && held <= slots.len() / 4
-}
-
 impl Lengths {
     /// Of at most [`SEVERAL`] peers.
     pub(super) fn of(zones: Zones) -> Self {
@@ -60,13 +55,8 @@ impl Lengths {
         if zones.len >= slots.len() {
             return None;
         }
-        let mut at = zones.len;
-        // The zones behind the peer's own make room by moving their first member to their end.
-        for behind in [Role::Leecher, Role::Partial].into_iter().filter(|zone| role < *zone) {
-            let first = zones.of(behind).start;
-            slots[at] = slots[first];
-            at = first;
-        }
+        zones.moves_to_admit(role).for_each(|(was, at)| slots[at] = slots[was]);
+        let at = zones.of(role).end;
         slots[at] = slot;
         self.len += 1;
         self.count(role, 1);
@@ -79,17 +69,9 @@ impl Lengths {
         if at >= zones.len {
             return;
         }
-        let role = zones.role(at);
-        let mut hole = at;
-        for zone in [Role::Seeder, Role::Partial, Role::Leecher].into_iter().filter(|zone| *zone >= role) {
-            // The zone's last member fills the hole, and leaves one at the start of the next zone.
-            if let Some(last) = zones.of(zone).next_back() {
-                slots[hole] = slots[last];
-                hole = last;
-            }
-        }
+        zones.moves_to_close(at).for_each(|(was, at)| slots[at] = slots[was]);
         self.len -= 1;
-        self.count(role, -1);
+        self.count(zones.role(at), -1);
     }
 
     fn count(&mut self, role: Role, by: i8) {

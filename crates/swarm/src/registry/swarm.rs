@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use rand_core::Rng;
 
-use super::pack::{Compact, Key, Pack, Role, Slot, Zones, endpoint, growth, scan};
+use super::pack::{Compact, Key, Pack, Role, Slot, Zones, endpoint, growth, is_sparse, scan};
 use super::prefetch::{fetch, fetch_all};
 use super::sample::Sampler;
 use super::short::{self, FEW, Lengths, SEVERAL};
@@ -194,7 +194,7 @@ impl Swarm {
             Peers::Few(..) => None,
             Peers::Many(many) if many.v6.len() > 0 || held.len() >= SEVERAL / 2 => None,
             _ if held.len() < FEW => Some(Peers::Few(Lengths::of(zones), short::few(held))),
-            Peers::Several(_, slots) if !short::is_sparse(held.len(), slots) => None,
+            Peers::Several(_, slots) if !is_sparse(held.len(), slots.len()) => None,
             Peers::Several(..) | Peers::Many(_) => {
                 Some(Peers::Several(Lengths::of(zones), short::several(held)))
             }
