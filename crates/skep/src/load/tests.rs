@@ -1,6 +1,6 @@
 //! Whole loads against small trackers made here, right ones and wrong ones.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ enum Manner {
     Mirror,
     /// Refuses every announce.
     Refuse,
-    /// Says nothing to every seventh datagram, or closes every seventh connection.
+    /// Says nothing to every seventh request, or closes its connection; who asks again is answered.
     Forget,
     /// Answers connects, then nothing.
     Mute,
@@ -68,6 +68,16 @@ fn counts(swarm: &BTreeMap<(Ipv4Addr, u16), bool>) -> Counts {
     Counts { complete, incomplete, downloaders: incomplete, completed: 0 }
 }
 
+/// Which requests were heard before, so that none is forgotten twice.
+#[derive(Default)]
+struct Memory(HashSet<Vec<u8>>);
+
+impl Memory {
+    fn forgets(&mut self, request: &[u8]) -> bool {
+        self.0.insert(request.to_vec()) && self.0.len().is_multiple_of(7)
+    }
+}
+
 /// A tracker in a thread, ended with the test.
 struct Tracker {
     url: String,
@@ -90,13 +100,14 @@ impl Tracker {
         Self::start(url, move |over| {
             let mut swarms = Swarms::default();
             let mut datagram = [0; 2048];
-            let mut heard = 0;
+            let mut memory = Memory::default();
             while !over.load(Ordering::Relaxed) {
                 let Ok((length, from)) = socket.recv_from(&mut datagram) else { continue };
-                heard += 1;
                 let mut out = Vec::new();
                 answer(&datagram[..length], from, &mut swarms, manner, &mut out);
-                if !out.is_empty() && (manner != Manner::Forget || heard % 7 != 0) {
+                // The transaction id, different at each try, is left out.
+                let request = [from.to_string().as_bytes(), &datagram[16..length]].concat();
+                if !out.is_empty() && (manner != Manner::Forget || !memory.forgets(&request)) {
                     socket.send_to(&out, from).unwrap();
                 }
             }
@@ -110,7 +121,7 @@ impl Tracker {
             listener.set_nonblocking(true).unwrap();
             let mut swarms = Swarms::default();
             let mut connections: Vec<(TcpStream, Ipv4Addr)> = Vec::new();
-            let mut heard = 0;
+            let mut memory = Memory::default();
             while !over.load(Ordering::Relaxed) {
                 while let Ok((stream, from)) = listener.accept() {
                     stream.set_nonblocking(true).unwrap();
@@ -122,11 +133,10 @@ impl Tracker {
                     match stream.read(&mut request) {
                         Ok(0) => false,
                         Ok(length) => {
-                            heard += 1;
-                            if manner == Manner::Forget && heard % 7 == 0 {
+                            let text = &request[..length];
+                            if manner == Manner::Forget && memory.forgets(text) {
                                 return false;
                             }
-                            let text = &request[..length];
                             stream.write_all(&respond(text, *ip, &mut swarms, manner)).unwrap();
                             !String::from_utf8_lossy(text).contains("Connection: close")
                         }
@@ -285,9 +295,12 @@ fn everybody_is_announced_although_answers_get_lost() {
     for tracker in [Tracker::udp(Manner::Forget), Tracker::http(Manner::Forget)] {
         let summary = load(&tracker, |options| {
             options.count = Some(0);
-            options.timeout = Duration::from_millis(100);
+            options.timeout = Duration::from_millis(200);
         });
-        assert_eq!(summary.unwrap().fill.unwrap().replies, 140);
+        let fill = summary.unwrap().fill.unwrap();
+        assert_eq!(fill.replies, 140, "{fill}");
+        // Six connections, one more for each that was closed instead of answered.
+        assert!(fill.lost > 0 || fill.connections > 6, "{fill}");
     }
 }
 
