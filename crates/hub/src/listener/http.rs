@@ -7,11 +7,12 @@
 //!
 //! The rooms: [`answer`] knows calls and bodies and no HTTP around them; `head` finds requests in bytes; [`connection`]
 //! is the state machine of bytes in and bytes out, without sockets; `peer` gives it one; `event_loop` gives each peer
-//! its turn; `deadlines` says whose time is up; [`forwarded`] says who asks through a proxy. Where a port speaks TLS, or a
-//! load balancer stands before it, `opening` reads what comes before HTTP; TLS itself is shaken hands with by those who
-//! take over, and what comes out of it is served there.
+//! its turn; `company` says when a rest between two rounds saves work; `deadlines` says whose time is up; [`forwarded`]
+//! says who asks through a proxy. Where a port speaks TLS, or a load balancer stands before it, `opening` reads what comes
+//! before HTTP; TLS itself is shaken hands with by those who take over, and what comes out of it is served there.
 
 pub mod answer;
+mod company;
 pub mod connection;
 mod deadlines;
 mod event_loop;

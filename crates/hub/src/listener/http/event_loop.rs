@@ -12,6 +12,7 @@ use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 use tokio::sync::mpsc;
 
+use super::company::{Company, REST};
 use super::deadlines::Deadlines;
 use super::opening::{Door, Opening};
 use super::peer::{Interest, Peer, Tools, Turn};
@@ -45,6 +46,7 @@ pub(super) struct EventLoop {
     balancers: Vec<IpNet>,
     peers: Slab<Peer>,
     deadlines: Deadlines,
+    company: Company,
     /// Clients with more to do than a turn allows.
     again: Vec<usize>,
     /// Clients that have come in and had no turn yet; kept for its room.
@@ -89,6 +91,7 @@ impl EventLoop {
             balancers,
             peers: Slab::new(),
             deadlines: Deadlines::new(),
+            company: Company::default(),
             again: Vec::new(),
             newcomers: Vec::new(),
             tools,
@@ -110,12 +113,16 @@ impl EventLoop {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut expired = Vec::new();
         loop {
+            if self.again.is_empty() && self.company.is_worth_waiting_for(self.peers.len()) {
+                std::thread::sleep(REST);
+            }
             match self.poll.poll(&mut events, self.patience()) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             }
             self.tools.now = self.now();
+            self.company.begin_round(self.tools.now);
             self.tools.service.desk.tick();
             self.go_on();
             for event in &events {
@@ -208,6 +215,7 @@ impl EventLoop {
                         // Without it answers come a little later, no more.
                         let _ = peer.stream.set_nodelay(true);
                     }
+                    self.company.let_in();
                     newcomers.push(self.peers.insert(peer));
                 }
                 Err(error) => match error.kind() {
@@ -234,6 +242,7 @@ impl EventLoop {
     /// Gives a client its turn. The readiness that led here is a hint: `key` may have been given to another since.
     fn serve(&mut self, key: usize, ended: bool) {
         let Some(peer) = self.peers.get_mut(key) else { return };
+        self.company.turn();
         let turn = peer.turn(&mut self.tools, ended);
         match turn {
             Turn::Wait | Turn::Again => {
