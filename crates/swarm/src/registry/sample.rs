@@ -21,9 +21,9 @@ const PLACES: u32 = 5;
 pub(super) struct Sampler {
     /// A bit for each position drawn so far.
     bits: [u64; WORDS],
-    /// The same where there are too many: an open-addressed set of the positions, plus one; 0 is an empty place.
-    drawn: Vec<u32>,
-    /// Those drawn from too many, in the order in which they were.
+    /// The same where there are too many.
+    drawn: Drawn,
+    /// Those drawn one by one, in the order in which they were.
     far: Vec<u32>,
 }
 
@@ -47,42 +47,35 @@ impl Sampler {
         if want == 0 {
             return;
         }
+        if of > SMALL_MAX && want > eligible / 2 {
+            return self.all_but_some(eligible - want, of, without, rng, emit);
+        }
+        self.far.clear();
+        let far = |position| {
+            fetch(position);
+            self.far.push(position);
+        };
         if of <= SMALL_MAX {
             let words = of.div_ceil(64) as usize;
             self.bits[..words].fill(0);
             let mut bits = Bits { words: &mut self.bits[..words], of };
             if want >= eligible / DENSE_FROM {
                 bits.choose(want, without, rng);
-                bits.emit_from_any(rng, emit);
-            } else {
-                // Marked, it is never drawn.
-                if let Some(it) = without {
-                    bits.mark(it);
-                }
-                some(want, of, rng, |position| bits.mark(position), emit);
+                return bits.emit_from_any(rng, emit);
             }
-        } else if want <= eligible / 2 {
-            self.reset(want + 1);
+            // Marked, it is never drawn.
             if let Some(it) = without {
-                self.note(it);
+                bits.mark(it);
             }
-            let mut far = std::mem::take(&mut self.far);
-            far.clear();
-            some(
-                want,
-                of,
-                rng,
-                |position| self.note(position),
-                |position| {
-                    fetch(position);
-                    far.push(position);
-                },
-            );
-            far.iter().copied().for_each(emit);
-            self.far = far;
+            some(want, of, rng, |position| bits.mark(position), far);
         } else {
-            self.all_but_some(eligible - want, of, without, rng, emit);
+            self.drawn.reset(want + 1);
+            if let Some(it) = without {
+                self.drawn.note(it);
+            }
+            some(want, of, rng, |position| self.drawn.note(position), far);
         }
+        self.far.iter().copied().for_each(emit);
     }
 
     /// Draws those to leave out, where most of very many are wanted.
@@ -94,29 +87,36 @@ impl Sampler {
         rng: &mut impl Rng,
         emit: impl FnMut(u32),
     ) {
-        self.reset(leave_out + 1);
+        self.drawn.reset(leave_out + 1);
         if let Some(it) = without {
-            self.note(it);
+            self.drawn.note(it);
         }
-        some(leave_out, of, rng, |position| self.note(position), |_| ());
+        some(leave_out, of, rng, |position| self.drawn.note(position), |_| ());
         let mut start = below(of, rng);
-        while self.has(start) {
+        while self.drawn.has(start) {
             start = below(of, rng);
         }
-        (start..of).chain(0..start).filter(|&position| !self.has(position)).for_each(emit);
+        (start..of).chain(0..start).filter(|&position| !self.drawn.has(position)).for_each(emit);
     }
+}
 
+/// An open-addressed set of positions, each plus one; 0 is an empty place.
+#[derive(Debug, Default)]
+struct Drawn(Vec<u32>);
+
+impl Drawn {
+    /// Empties it, with room for so many.
     fn reset(&mut self, members: u32) {
-        self.drawn.clear();
-        self.drawn.resize((2 * members as usize).next_power_of_two(), 0);
+        self.0.clear();
+        self.0.resize((2 * members as usize).next_power_of_two(), 0);
     }
 
-    /// Where `position` is in the set, or would be.
+    /// Where `position` is, or would be.
     fn place(&self, position: u32) -> usize {
-        let mask = self.drawn.len() - 1;
+        let mask = self.0.len() - 1;
         // Fibonacci hashing; half of the places stay empty, so the search ends.
         let mut place = (position.wrapping_mul(0x9E37_79B9) >> 7) as usize & mask;
-        while self.drawn[place] != 0 && self.drawn[place] != position + 1 {
+        while self.0[place] != 0 && self.0[place] != position + 1 {
             place = (place + 1) & mask;
         }
         place
@@ -125,13 +125,13 @@ impl Sampler {
     /// Adds `position`; false if it was there.
     fn note(&mut self, position: u32) -> bool {
         let place = self.place(position);
-        let new = self.drawn[place] == 0;
-        self.drawn[place] = position + 1;
+        let new = self.0[place] == 0;
+        self.0[place] = position + 1;
         new
     }
 
     fn has(&self, position: u32) -> bool {
-        self.drawn[self.place(position)] != 0
+        self.0[self.place(position)] != 0
     }
 }
 
