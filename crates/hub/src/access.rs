@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::background::Turns;
 use crate::config::AccessConfig;
 use crate::policy::Policy;
 use crate::policy::lists::{Builder, Layer, List, Place};
@@ -96,12 +97,14 @@ impl Access {
 
     fn read(&self) -> Result<(Layer, usize), AccessError> {
         let (mut builder, mut entries) = (Builder::default(), 0);
+        let mut turns = Turns::of(32);
         for (list, path) in &self.files {
             let wrong = |wrong: String| AccessError { place: path.display().to_string(), wrong };
             let (mut file, bytes) = open(path).map_err(wrong)?;
             builder.begin(*list, usize::try_from(bytes / TORRENT_LINE_BYTES).unwrap_or(0));
             let mut line = String::new();
             for at in 1_usize.. {
+                turns.step();
                 let wrong_here =
                     |wrong: String| AccessError { place: format!("{}: line {at}", path.display()), wrong };
                 line.clear();

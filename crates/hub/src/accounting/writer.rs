@@ -227,7 +227,12 @@ impl Loop {
             }
         }
         queue.is_urgent = false;
-        pending.append(&mut queue.reports);
+        if pending.is_empty() {
+            // Both keep their room: who reports neither waits for a copy nor makes a larger place.
+            std::mem::swap(pending, &mut queue.reports);
+        } else {
+            pending.append(&mut queue.reports);
+        }
         queue.in_hand = pending.len();
         queue.is_over
     }
@@ -245,6 +250,7 @@ impl Loop {
                 self.shared.queue.lock().in_hand = 0;
                 let count = pending.len() as u64;
                 pending.clear();
+                pending.shrink_to(BATCH_REPORTS);
                 self.shared.settled.send_modify(|(settled, failing)| {
                     if failing.take().is_some() {
                         tracing::info!(reports = count, "members are credited again");

@@ -11,6 +11,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 
+use crate::background::Turns;
 use crate::tracker::Tracker;
 use format::{BlockReader, BlockWriter, SwarmRecord};
 
@@ -106,6 +107,7 @@ fn write(path: &Path, tracker: &Tracker, now_unix: i64) -> io::Result<Contents> 
     let mut writer = BlockWriter::new(file, now_unix)?;
     let mut contents = Contents::default();
     let mut cursor = tracker.export_cursor();
+    let mut turns = Turns::of(4);
     loop {
         // Under a lock memory is written, and after it the disk.
         let now = tracker.now();
@@ -115,6 +117,7 @@ fn write(path: &Path, tracker: &Tracker, now_unix: i64) -> io::Result<Contents> 
             writer.put(&swarm, now);
         });
         writer.flush_full()?;
+        turns.step();
         if !more {
             break;
         }

@@ -4,6 +4,7 @@ use parking_lot::MutexGuard;
 use swarm::{Counts, Endpoint, Full, InfoHash, PeerId, PeerRecord, Population, Role, Shed, Stats, SwarmView};
 
 use super::{Metric, Tracker};
+use crate::background::Turns;
 
 /// How many peers and swarms are looked at under one lock, to let go of some or to write them down: a few microseconds'
 /// work. Whoever writes all of them down has one of the locks nearly always, and announces come to it.
@@ -157,6 +158,7 @@ impl Tracker {
         // Before the others, because a sweep that has gone round forgets who was short of it.
         self.shards.share_out();
         self.shards.share_out_details();
+        let mut turns = Turns::of(1);
         let round_secs = (self.config.peer_ttl_secs() / 8).clamp(1, ROUND_SECS_MAX) as usize;
         for shard in self.shards.iter() {
             let Stats { swarms, population, .. } = shard.lock().stats();
@@ -167,6 +169,7 @@ impl Tracker {
                 let swept = registry.expire(self.now(), budget);
                 // Whoever waits comes before the next few.
                 MutexGuard::unlock_fair(registry);
+                turns.step();
                 left = if swept.round_done { 0 } else { left - budget };
             }
         }

@@ -23,7 +23,7 @@ const BLOCK_HEAD_BYTES: usize = 4 + 4 + HASH_BYTES;
 const HASH_BYTES: usize = 16;
 
 /// Payload above which a block is written. A part of a swarm is never split, so a block is a little larger.
-const BLOCK_BYTES: usize = 1 << 20;
+const BLOCK_BYTES: usize = 256 << 10;
 
 /// A payload longer than this is not believed: sixty million peers in one swarm.
 const PAYLOAD_BYTES_MAX: u32 = 1 << 30;

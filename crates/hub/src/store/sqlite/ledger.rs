@@ -8,6 +8,7 @@ use swarm::{InfoHash, UserId};
 
 use super::fault;
 use super::open::{self, Database};
+use crate::background::Turns;
 use crate::store::ledger::{Account, FactorRule, HitAndRun, Ledger, Outcome, Report, Terms, TorrentAccount};
 use crate::store::{Fault, OpenError};
 
@@ -80,7 +81,12 @@ impl SqliteLedger {
     ) -> Result<Outcome, Fault> {
         // In the order of the table, so that each page is visited once; each client's in their own order.
         let mut order: Vec<&Report> = reports.iter().collect();
-        order.sort_by_key(|report| (report.user, report.torrent, report.peer.0));
+        let mut turns = Turns::of(256);
+        order.sort_by_key(|report| {
+            turns.step();
+            (report.user, report.torrent, report.peer.0)
+        });
+        let mut turns = Turns::of(1);
         let same = |a: &&Report, b: &&Report| (a.user, a.torrent, a.peer) == (b.user, b.torrent, b.peer);
         let mut settle_all = || -> rusqlite::Result<Outcome> {
             let mut outcome = Outcome::default();
@@ -90,6 +96,7 @@ impl SqliteLedger {
                     return Err(rusqlite::Error::UnwindingPanic);
                 }
                 settle_one(&transaction, of_client, rules, factors, &mut outcome)?;
+                turns.step();
             }
             if happens() {
                 return Err(rusqlite::Error::UnwindingPanic);
