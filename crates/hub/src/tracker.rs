@@ -295,6 +295,12 @@ impl Worker {
         self.now
     }
 
+    /// The time at the last [`Worker::tick`], in Unix seconds.
+    #[must_use]
+    pub fn now_unix(&self) -> i64 {
+        self.now_unix
+    }
+
     /// The access lists that held at the last [`Worker::tick`].
     #[must_use]
     pub fn lists(&self) -> &Lists {

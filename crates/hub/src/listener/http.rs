@@ -5,11 +5,12 @@
 //! as a page or the API, goes to hyper and the axum router together with its connection and with what was already
 //! read of it ([`handover`]); there, too, announces are answered, by the same [`answer::Desk`] ([`front`]).
 //!
-//! The rooms: [`answer`] knows calls and bodies and no HTTP around them; `head` finds requests in bytes; [`connection`]
-//! is the state machine of bytes in and bytes out, without sockets; `peer` gives it one; `event_loop` gives each peer
-//! its turn; `company` says when a rest between two rounds saves work; `deadlines` says whose time is up; [`forwarded`]
-//! says who asks through a proxy. Where a port speaks TLS, or a load balancer stands before it, `opening` reads what comes
-//! before HTTP; TLS itself is shaken hands with by those who take over, and what comes out of it is served there.
+//! The rooms: [`answer`] knows calls and bodies and no HTTP around them; `head` finds requests in bytes, and `reply` puts a
+//! head before a body; [`connection`] is the state machine of bytes in and bytes out, without sockets; `peer` gives it
+//! one; `event_loop` gives each peer its turn; `company` says when a rest between two rounds saves work; `deadlines` says
+//! whose time is up; [`forwarded`] says who asks through a proxy. Where a port speaks TLS, or a load balancer stands before
+//! it, `opening` reads what comes before HTTP; TLS itself is shaken hands with by those who take over, and what comes out
+//! of it is served there.
 
 pub mod answer;
 mod company;
@@ -22,6 +23,7 @@ pub mod handover;
 mod head;
 mod opening;
 mod peer;
+mod reply;
 mod stream;
 #[cfg(test)]
 mod testing;

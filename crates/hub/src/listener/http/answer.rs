@@ -125,6 +125,12 @@ impl Desk {
         self.worker.tick(&self.tracker);
     }
 
+    /// The time of this batch, in Unix seconds.
+    #[must_use]
+    pub fn now_unix(&self) -> i64 {
+        self.worker.now_unix()
+    }
+
     /// Appends the answer's body to `body`: a refusal is an answer too.
     pub fn answer(&mut self, call: &Call<'_>, caller: &Caller<'_>, body: &mut Vec<u8>) -> Outcome {
         match call.verb {

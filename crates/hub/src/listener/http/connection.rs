@@ -1,6 +1,5 @@
 //! One connection as a state machine: bytes in; bytes out, and what to do next. It owns no socket and no clock.
 
-use std::io::Write as _;
 use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,6 +9,8 @@ use ipnet::IpNet;
 use super::answer::{Call, Caller, Desk, Outcome};
 use super::forwarded::client_ip;
 use super::head::{Fault, Front, HEADERS_MAX, Head, Persistence, parse};
+use super::reply::{Date, write_error, write_head};
+use crate::catalogue::now_unix;
 use crate::config::Config;
 use crate::tracker::Tracker;
 
@@ -30,6 +31,7 @@ pub struct Service {
     pub(super) desk: Desk,
     /// Whether each answer shall be its connection's last.
     pub(super) stopping: bool,
+    pub(super) date: Date,
     /// A body on its way into an answer.
     body: Vec<u8>,
     trusted_proxies: Vec<IpNet>,
@@ -65,7 +67,7 @@ impl Connection {
         self.input.extend_from_slice(bytes);
         if self.awaits_end() {
             let too_long = self.input.len() >= service.head_bytes_max;
-            return if too_long { refuse(Fault::TooLong, out) } else { Then::Read };
+            return if too_long { refuse(Fault::TooLong, &service.date, out) } else { Then::Read };
         }
         let mut input = std::mem::take(&mut self.input);
         let (used, then) = self.work(&input, peer, service, out);
@@ -125,7 +127,7 @@ impl Connection {
                     }
                     Some(_) => used += head.bytes,
                     None if head.body && Call::of(head.target).is_some() && is_get(&head) => {
-                        return (used, bad_request("a GET has no body", out));
+                        return (used, bad_request("a GET has no body", &service.date, out));
                     }
                     None => return (used, Then::HandOver),
                 },
@@ -133,7 +135,7 @@ impl Connection {
                     self.searched = input.len() - used;
                     return (used, Then::Read);
                 }
-                Front::Fault(fault) => return (used, refuse(fault, out)),
+                Front::Fault(fault) => return (used, refuse(fault, &service.date, out)),
             }
         }
         (used, Then::Read)
@@ -150,7 +152,14 @@ impl Service {
             trusted_proxies: config.http.trusted_proxies.clone(),
             head_bytes_max: config.http.head_bytes_max,
             stopping: false,
+            date: Date::of(now_unix()),
         }
+    }
+
+    /// Looks at the clock; once for each batch of requests.
+    pub(super) fn tick(&mut self) {
+        self.desk.tick();
+        self.date.tick(self.desk.now_unix());
     }
 
     /// Answers a request, if that is done here.
@@ -172,7 +181,7 @@ impl Service {
         }
         let persistence = if self.stopping { Persistence::Closes } else { head.persistence };
         let body = (head.method != "HEAD").then_some(&self.body[..]);
-        write_head("200 OK", self.body.len(), persistence, out);
+        write_head("200 OK", &self.date, self.body.len(), persistence, out);
         out.extend_from_slice(body.unwrap_or_default());
         Some(persistence)
     }
@@ -192,45 +201,25 @@ fn is_get(head: &Head<'_, '_>) -> bool {
 }
 
 /// Answers what is no request, and gives the connection up.
-fn refuse(fault: Fault, out: &mut Vec<u8>) -> Then {
+fn refuse(fault: Fault, date: &Date, out: &mut Vec<u8>) -> Then {
     match fault {
-        Fault::NoHttp => return bad_request("this is no HTTP/1.1 request", out),
+        Fault::NoHttp => return bad_request("this is no HTTP/1.1 request", date, out),
         Fault::Version => {
-            write_error("505 HTTP Version Not Supported", "HTTP/1.1 and HTTP/1.0 are spoken here", out);
+            write_error("505 HTTP Version Not Supported", date, "HTTP/1.1 and HTTP/1.0 are spoken here", out);
         }
         Fault::TooLong => {
-            write_error("431 Request Header Fields Too Large", "the request's head is too long", out);
+            write_error("431 Request Header Fields Too Large", date, "the request's head is too long", out);
         }
         Fault::TooManyHeaders => {
-            write_error("431 Request Header Fields Too Large", "the request has too many headers", out);
+            write_error("431 Request Header Fields Too Large", date, "the request has too many headers", out);
         }
     }
     Then::Refuse
 }
 
-fn bad_request(reason: &str, out: &mut Vec<u8>) -> Then {
-    write_error("400 Bad Request", reason, out);
+fn bad_request(reason: &str, date: &Date, out: &mut Vec<u8>) -> Then {
+    write_error("400 Bad Request", date, reason, out);
     Then::Refuse
-}
-
-/// Appends an answer after which the connection is closed.
-pub(super) fn write_error(status: &str, reason: &str, out: &mut Vec<u8>) {
-    write_head(status, reason.len() + 1, Persistence::Closes, out);
-    out.extend_from_slice(reason.as_bytes());
-    out.push(b'\n');
-}
-
-fn write_head(status: &str, body_bytes: usize, persistence: Persistence, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(status.as_bytes());
-    out.extend_from_slice(b"\r\nContent-Type: text/plain\r\nContent-Length: ");
-    // Writing to a `Vec` cannot fail.
-    let _ = write!(out, "{body_bytes}");
-    out.extend_from_slice(match persistence {
-        Persistence::Stays => b"\r\n\r\n",
-        Persistence::StaysIfSaid => b"\r\nConnection: keep-alive\r\n\r\n",
-        Persistence::Closes => b"\r\nConnection: close\r\n\r\n",
-    });
 }
 
 #[cfg(test)]

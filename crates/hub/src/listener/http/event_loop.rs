@@ -123,7 +123,7 @@ impl EventLoop {
             }
             self.tools.now = self.now();
             self.company.begin_round(self.tools.now);
-            self.tools.service.desk.tick();
+            self.tools.service.tick();
             self.go_on();
             for event in &events {
                 match event.token() {
@@ -207,6 +207,7 @@ impl EventLoop {
                     if !has_room {
                         peer.say_last(
                             "503 Service Unavailable",
+                            &self.tools.service.date,
                             "too many connections are open; try again later",
                         );
                         continue;
@@ -268,7 +269,7 @@ impl EventLoop {
 
     fn expire(&mut self, key: usize) {
         if let Some(peer) = self.peers.get_mut(key) {
-            peer.expire();
+            peer.expire(&self.tools.service.date);
             self.close(key);
         }
     }
@@ -286,7 +287,8 @@ impl EventLoop {
             return;
         }
         let Ok(permit) = self.handover.try_reserve() else {
-            peer.say_last("503 Service Unavailable", "too much is asked for at once; try again later");
+            let date = &self.tools.service.date;
+            peer.say_last("503 Service Unavailable", date, "too much is asked for at once; try again later");
             return;
         };
         permit.send(peer.into_handover());

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use mio::net::TcpStream;
 
-use super::connection::{Connection, Service, Then, write_error};
+use super::connection::{Connection, Service, Then};
 use super::opening::{Opened, Opening};
+use super::reply::{Date, write_error};
 use super::{Handover, Slot};
 use crate::config::Config;
 use crate::tracker::Tracker;
@@ -152,19 +153,19 @@ impl Peer {
     }
 
     /// Its time is up: a client that is within a request is told so, if it still listens.
-    pub(super) fn expire(&mut self) {
+    pub(super) fn expire(&mut self, date: &Date) {
         if self.phase == Phase::RestOfHead {
-            self.say_last("408 Request Timeout", "the request took too long to arrive");
+            self.say_last("408 Request Timeout", date, "the request took too long to arrive");
         }
     }
 
     /// The last words to a client, which may or may not arrive. Who may speak TLS would not understand them.
-    pub(super) fn say_last(&mut self, status: &str, reason: &str) {
+    pub(super) fn say_last(&mut self, status: &str, date: &Date, reason: &str) {
         if self.opening.is_some() {
             return;
         }
         let mut out = Vec::new();
-        write_error(status, reason, &mut out);
+        write_error(status, date, reason, &mut out);
         // A fresh line's worth of bytes fits any socket that takes bytes at all, and one that takes none is given up.
         let _ = self.stream.write(&out);
         let _ = self.stream.shutdown(Shutdown::Write);
@@ -234,7 +235,7 @@ impl Peer {
                 }
                 Opened::Refused(reason) => {
                     self.opening = None;
-                    write_error("400 Bad Request", &reason, output);
+                    write_error("400 Bad Request", &service.date, &reason, output);
                     Then::Refuse
                 }
             },

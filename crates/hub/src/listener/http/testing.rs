@@ -5,6 +5,7 @@ use std::sync::Arc;
 use swarm::InfoHash;
 
 use super::connection::Service;
+use super::reply::Date;
 use crate::config::{Config, TrackerConfig};
 use crate::tracker::{Events, Tracker};
 
@@ -28,8 +29,10 @@ pub(super) fn announce_query(peer: u8, port: u16) -> String {
     )
 }
 
-/// What connections are served with, over a new tracker.
+/// What connections are served with, over a new tracker, at the beginning of Unix time.
 pub(super) fn service(config: &Config) -> Service {
     let steady = TrackerConfig { jitter_pct: 0, ..config.tracker.clone() };
-    Service::new(&Config { tracker: steady.clone(), ..config.clone() }, &tracker(&steady))
+    let mut service = Service::new(&Config { tracker: steady.clone(), ..config.clone() }, &tracker(&steady));
+    service.date = Date::of(0);
+    service
 }

@@ -214,6 +214,22 @@ fn there_is_a_ceiling_for_connections() {
 }
 
 #[test]
+fn every_answer_has_its_date() {
+    let hub = Hub::start(Config::default());
+    let mut client = hub.connect();
+    let now = std::time::SystemTime::now;
+    let told = |at| format!("date: {}", httpdate::fmt_http_date(at)).to_ascii_lowercase();
+    for request in [announce(1), page("/"), "\x16".to_owned()] {
+        // The clock is looked at when the client is.
+        let earliest = now() - Duration::from_secs(2);
+        let (_, headers, _) = client.send(&request).answer();
+        let mut seconds =
+            (0..).map(|secs| earliest + Duration::from_secs(secs)).take_while(|at| *at <= now());
+        assert!(seconds.any(|at| headers.lines().any(|line| line == told(at))), "{headers}");
+    }
+}
+
+#[test]
 fn what_is_no_call_goes_to_the_router_and_stays_there() {
     let hub = Hub::start(Config::default());
     let mut client = hub.connect();

@@ -9,7 +9,8 @@ use crate::policy::lists::{Builder, List, Place};
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
-const PLAIN: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ";
+const PLAIN: &str =
+    "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Type: text/plain\r\nContent-Length: ";
 
 /// What a connection has said after all of `pieces`, what comes then, and what it still holds.
 fn converse<'a>(
