@@ -13,6 +13,7 @@ mod hub;
 pub mod legacy;
 pub mod listener;
 pub mod members;
+mod memory;
 pub mod policy;
 pub mod rules;
 pub mod secret_file;

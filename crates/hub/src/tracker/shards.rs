@@ -68,8 +68,9 @@ impl Shards {
     }
 
     /// Has details kept of everybody, or of nobody while there are too many peers: so that most of a large tracker's
-    /// memory is not what it knows of a few. Which shard has how many peers may change from one call to the next.
-    pub(super) fn share_out_details(&self) {
+    /// memory is not what it knows of a few. Which shard has how many peers may change from one call to the next. Whether
+    /// all have just been let go.
+    pub(super) fn share_out_details(&self) -> bool {
         let peers = |shard: &Shard| shard.lock().stats().population.peers();
         let total: usize = self.iter().map(peers).sum();
         // Not at the edge itself, so that a crowd that stays there does not lose its details time and again.
@@ -78,13 +79,14 @@ impl Shards {
         } else {
             total <= self.details_max / 4 * 3
         };
-        self.details.store(few_enough, Ordering::Relaxed);
+        let were_kept = self.details.swap(few_enough, Ordering::Relaxed);
         let spare = share_of_details(self.details_max.saturating_sub(total));
         for shard in self.iter() {
             let mut registry = shard.lock();
             let share = registry.stats().population.peers() + spare;
             registry.set_details_max(if few_enough && self.details_max > 0 { share } else { 0 });
         }
+        were_kept && !few_enough
     }
 
     /// Shares out the memory that nobody uses: half of it evenly, half to those in whom something did not fit, so that

@@ -5,6 +5,7 @@ use swarm::{Counts, Endpoint, Full, InfoHash, PeerId, PeerRecord, Population, Ro
 
 use super::{Metric, Tracker};
 use crate::background::Turns;
+use crate::memory;
 
 /// How many peers and swarms are looked at under one lock, to let go of some or to write them down: a few microseconds'
 /// work. Whoever writes all of them down has one of the locks nearly always, and announces come to it.
@@ -157,7 +158,9 @@ impl Tracker {
         self.policy.attendance().expire_some(self.now());
         // Before the others, because a sweep that has gone round forgets who was short of it.
         self.shards.share_out();
-        self.shards.share_out_details();
+        if self.shards.share_out_details() {
+            memory::give_back();
+        }
         let mut turns = Turns::of(1);
         let round_secs = (self.config.peer_ttl_secs() / 8).clamp(1, ROUND_SECS_MAX) as usize;
         for shard in self.shards.iter() {
