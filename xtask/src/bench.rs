@@ -114,6 +114,7 @@ fn serve_echo(transport: &str, listen: &str, reply_bytes: &str) -> Result<(), St
         reply_bytes.parse().map_err(|_| Stop::Misuse(format!("`{reply_bytes}` is no number of bytes")))?;
     match transport {
         "udp" => echo::udp(address, bytes),
+        "udp-ring" => echo::ring::udp(address, bytes),
         "http" => echo::http(address, bytes),
         other => return Err(Stop::Misuse(format!("`{other}` is neither udp nor http"))),
     }

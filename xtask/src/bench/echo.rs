@@ -3,6 +3,8 @@
 //! They speak just enough of the protocol for the load generator to take them for a tracker, know nobody, and answer
 //! each announce with the same bytes.
 
+pub(super) mod ring;
+
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
@@ -23,9 +25,7 @@ const CONNECT_BYTES: usize = 16;
 
 /// Answers announces over UDP with `reply_bytes` bytes each, for ever.
 pub(super) fn udp(listen: SocketAddr, reply_bytes: usize) -> io::Result<()> {
-    let socket = UdpSocket::bind(listen)?;
-    // As much as the system's limit allows, as the trackers ask for it: what waits in a pause is answered late, not lost.
-    rustix::net::sockopt::set_socket_recv_buffer_size(&socket, BUFFER_BYTES)?;
+    let socket = udp_socket(listen)?;
     let fd = socket.as_raw_fd();
     let mut requests = vec![[0_u8; REQUEST_BYTES_MAX]; BATCH];
     let mut replies = vec![announce_answer(reply_bytes); BATCH];
@@ -54,6 +54,13 @@ pub(super) fn udp(listen: SocketAddr, reply_bytes: usize) -> io::Result<()> {
         // A lost reply is the generator's to count.
         let _sent = sendmmsg(fd, &mut sent, slices.iter().take(count), senders, none, MsgFlags::empty());
     }
+}
+
+fn udp_socket(listen: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(listen)?;
+    // As much as the system's limit allows, as the trackers ask for it: what waits in a pause is answered late, not lost.
+    rustix::net::sockopt::set_socket_recv_buffer_size(&socket, BUFFER_BYTES)?;
+    Ok(socket)
 }
 
 fn announce_answer(bytes: usize) -> Vec<u8> {

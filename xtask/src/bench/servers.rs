@@ -21,6 +21,8 @@ pub(super) enum Kind {
     AquaticHttp,
     Opentracker,
     Echo,
+    /// The echo by way of io_uring.
+    EchoUring,
 }
 
 /// A running server, and where to ask it.
@@ -49,6 +51,7 @@ impl Kind {
             Self::AquaticHttp => "aquatic_http",
             Self::Opentracker => "opentracker",
             Self::Echo => "bare echo",
+            Self::EchoUring => "bare echo, io_uring",
         }
     }
 
@@ -80,9 +83,13 @@ impl Kind {
                 let program = tools.opentracker.as_ref()?;
                 opentracker(program, tools, folder, address.port(), purpose.population)?
             }
-            Self::Echo => {
+            Self::Echo | Self::EchoUring => {
                 let mut command = Command::new(&tools.xtask);
-                let transport = if purpose.transport == Transport::Udp { "udp" } else { "http" };
+                let transport = match (purpose.transport, self) {
+                    (Transport::Http, _) => "http",
+                    (Transport::Udp, Self::EchoUring) => "udp-ring",
+                    (Transport::Udp, _) => "udp",
+                };
                 let bytes = purpose.reply_bytes.to_string();
                 command.args(["bench", "echo", transport, &address.to_string(), &bytes]);
                 command

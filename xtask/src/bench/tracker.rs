@@ -9,7 +9,8 @@ use super::tools::Tools;
 use super::{Stop, machine};
 
 /// The floor comes last: its replies are as long as those of the others were.
-const KINDS: [Kind; 5] = [Kind::Skep, Kind::AquaticUring, Kind::AquaticMio, Kind::Opentracker, Kind::Echo];
+const KINDS: [Kind; 6] =
+    [Kind::Skep, Kind::AquaticUring, Kind::AquaticMio, Kind::Opentracker, Kind::Echo, Kind::EchoUring];
 const REPLY_BYTES_GUESS: f64 = 100.0;
 
 /// One server's figures over all rounds of one load.
@@ -121,7 +122,7 @@ fn once(row: &mut Row, tools: &Tools, population: Population, count: u64, bytes:
     let reply_bytes = bytes.round() as usize;
     let purpose = Purpose { transport: Transport::Udp, ipv6: false, population, reply_bytes };
     let running = row.kind.start(tools, purpose)?;
-    if row.kind != Kind::Echo {
+    if !matches!(row.kind, Kind::Echo | Kind::EchoUring) {
         row.peer_bytes.push(fill(&tools.skep, &running.url, population, &running.server)?);
     }
     row.add(measure(&tools.skep, &running.url, population, count, &[], &running.server)?);
