@@ -20,8 +20,9 @@ use super::{announce_answer, answer, udp_socket};
 /// Requests and answers under way; a power of two.
 const SLOTS: u16 = 1024;
 /// An odd number of the cache's lines, as in the other echo; a request has less than 200 bytes, all told.
-const SLOT_BYTES: usize = 9 * 64;
-const NAME_BYTES: usize = size_of::<libc::sockaddr_in>();
+const SLOT_BYTES: u16 = 9 * 64;
+/// Of a sender: a `sockaddr_in`.
+const NAME_BYTES: u8 = 16;
 const PAGE_BYTES: usize = 4096;
 
 /// The one group of buffers.
@@ -41,8 +42,9 @@ pub(in super::super) fn udp(listen: SocketAddr, reply_bytes: usize) -> io::Resul
     let mut buffers = Buffers::registered(&ring)?;
     // SAFETY: zero is a valid value of each of its fields.
     let mut head: libc::msghdr = unsafe { std::mem::zeroed() };
-    head.msg_namelen = NAME_BYTES as libc::socklen_t;
-    let mut answers = vec![Answer { to: [0; NAME_BYTES], bytes: announce_answer(reply_bytes) }; SLOTS.into()];
+    head.msg_namelen = NAME_BYTES.into();
+    let mut answers =
+        vec![Answer { to: [0; NAME_BYTES as usize], bytes: announce_answer(reply_bytes) }; SLOTS.into()];
     let mut free: Vec<u16> = (0..SLOTS).collect();
     let mut done = Vec::new();
     let receive = || opcode::RecvMsgMulti::new(SOCKET, &raw const head, GROUP).build().user_data(RECEIVE);
@@ -69,8 +71,7 @@ pub(in super::super) fn udp(listen: SocketAddr, reply_bytes: usize) -> io::Resul
             if let (Ok(request), Some(at)) =
                 (RecvMsgOut::parse(buffers.of(buffer, length), &head), free.pop())
             {
-                let sent =
-                    answers[usize::from(at)].to_request(&request).map(|send| send.user_data(at.into()));
+                let sent = answers[usize::from(at)].turn_to(&request).map(|send| send.user_data(at.into()));
                 match sent {
                     Some(send) => push(&mut ring, &send)?,
                     None => free.push(at),
@@ -93,18 +94,18 @@ fn push(ring: &mut IoUring, entry: &Entry) -> io::Result<()> {
 
 #[derive(Clone)]
 struct Answer {
-    to: [u8; NAME_BYTES],
+    to: [u8; NAME_BYTES as usize],
     bytes: Vec<u8>,
 }
 
 impl Answer {
     /// Makes it the answer to `request`: how to send it, if it is one.
-    fn to_request(&mut self, request: &RecvMsgOut<'_>) -> Option<Entry> {
+    fn turn_to(&mut self, request: &RecvMsgOut<'_>) -> Option<Entry> {
         self.to = request.name_data().try_into().ok()?;
         let length = u32::try_from(answer(request.payload_data(), &mut self.bytes)).ok()?;
         let send = opcode::Send::new(SOCKET, self.bytes.as_ptr(), length);
-        let to = (self.to.as_ptr().cast(), NAME_BYTES as libc::socklen_t);
-        (length > 0).then(|| send.dest_addr(to.0).dest_addr_len(to.1).build())
+        let to = self.to.as_ptr().cast();
+        (length > 0).then(|| send.dest_addr(to).dest_addr_len(NAME_BYTES.into()).build())
     }
 }
 
@@ -124,7 +125,7 @@ impl Buffers {
         let pages = usize::from(SLOTS) * size_of::<BufRingEntry>() / PAGE_BYTES;
         let mut buffers = Self {
             ring: vec![Page([0; PAGE_BYTES]); pages].into(),
-            bytes: vec![0; usize::from(SLOTS) * SLOT_BYTES],
+            bytes: vec![0; usize::from(SLOTS) * usize::from(SLOT_BYTES)],
             tail: 0,
         };
         let at = buffers.ring.as_ptr() as u64;
@@ -136,17 +137,17 @@ impl Buffers {
     }
 
     fn of(&self, buffer: u16, length: usize) -> &[u8] {
-        &self.bytes[usize::from(buffer) * SLOT_BYTES..][..length]
+        &self.bytes[usize::from(buffer) * usize::from(SLOT_BYTES)..][..length]
     }
 
     /// Gives a buffer back, which the system sees when that is published.
     fn give(&mut self, buffer: u16) {
-        let bytes = &raw mut self.bytes[usize::from(buffer) * SLOT_BYTES];
+        let bytes = &raw mut self.bytes[usize::from(buffer) * usize::from(SLOT_BYTES)];
         let entries: *mut BufRingEntry = self.ring.as_mut_ptr().cast();
         // SAFETY: there are as many entries, all zero at first, and the system reads this one when it is published.
         let entry = unsafe { &mut *entries.add(usize::from(self.tail % SLOTS)) };
         entry.set_addr(bytes as u64);
-        entry.set_len(SLOT_BYTES as u32);
+        entry.set_len(SLOT_BYTES.into());
         entry.set_bid(buffer);
         self.tail = self.tail.wrapping_add(1);
     }
