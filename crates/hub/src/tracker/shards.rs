@@ -74,19 +74,17 @@ impl Shards {
         let peers = |shard: &Shard| shard.lock().stats().population.peers();
         let total: usize = self.iter().map(peers).sum();
         // Not at the edge itself, so that a crowd that stays there does not lose its details time and again.
-        let few_enough = if self.details.load(Ordering::Relaxed) {
-            total <= self.details_max
-        } else {
-            total <= self.details_max / 4 * 3
-        };
-        let were_kept = self.details.swap(few_enough, Ordering::Relaxed);
+        let kept = self.details.load(Ordering::Relaxed);
+        let most = if kept { self.details_max } else { self.details_max / 4 * 3 };
+        let few_enough = self.details_max > 0 && total <= most;
+        self.details.store(few_enough, Ordering::Relaxed);
         let spare = share_of_details(self.details_max.saturating_sub(total));
         for shard in self.iter() {
             let mut registry = shard.lock();
             let share = registry.stats().population.peers() + spare;
-            registry.set_details_max(if few_enough && self.details_max > 0 { share } else { 0 });
+            registry.set_details_max(if few_enough { share } else { 0 });
         }
-        were_kept && !few_enough
+        kept && !few_enough
     }
 
     /// Shares out the memory that nobody uses: half of it evenly, half to those in whom something did not fit, so that

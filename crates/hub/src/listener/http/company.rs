@@ -2,7 +2,7 @@
 //!
 //! To be woken for one client costs about as much as to answer it, and the code that does so has left the processor's caches
 //! meanwhile. Where many come, a moment's rest between two rounds saves that for all but the first of each; nobody waits
-//! longer than the moment. Where few come, or each round has plenty to do as it is, there is no rest.
+//! much longer than the moment. Where few are connected or coming, or each round has plenty to do as it is, there is no rest.
 
 use std::time::Duration;
 

@@ -10,7 +10,6 @@ use super::answer::{Call, Caller, Desk, Outcome};
 use super::forwarded::client_ip;
 use super::head::{Fault, Front, HEADERS_MAX, Head, Persistence, parse};
 use super::reply::{Date, write_error, write_head};
-use crate::catalogue::now_unix;
 use crate::config::Config;
 use crate::tracker::Tracker;
 
@@ -146,13 +145,14 @@ impl Service {
     /// Answers from `tracker`, within the limits of `config.http`.
     #[must_use]
     pub fn new(config: &Config, tracker: &Arc<Tracker>) -> Self {
+        let desk = Desk::new(tracker.clone(), &config.tracker);
         Self {
-            desk: Desk::new(tracker.clone(), &config.tracker),
+            date: Date::of(desk.now_unix()),
+            desk,
             body: Vec::new(),
             trusted_proxies: config.http.trusted_proxies.clone(),
             head_bytes_max: config.http.head_bytes_max,
             stopping: false,
-            date: Date::of(now_unix()),
         }
     }
 

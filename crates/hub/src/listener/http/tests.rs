@@ -214,6 +214,15 @@ fn there_is_a_ceiling_for_connections() {
 }
 
 #[test]
+fn a_crowd_that_asks_one_by_one_is_answered() {
+    let hub = Hub::start(Config::default());
+    let mut crowd: Vec<Client> = (0..200).map(|_| hub.connect()).collect();
+    for (peer, client) in (0..).zip(&mut crowd) {
+        assert!(client.send(&announce(peer)).body().contains("5:peers"), "{peer}");
+    }
+}
+
+#[test]
 fn every_answer_has_its_date() {
     let hub = Hub::start(Config::default());
     let mut client = hub.connect();
