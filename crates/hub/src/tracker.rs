@@ -17,9 +17,7 @@ use parking_lot::Mutex;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use swarm::accounts::Totals;
-use swarm::{
-    Announce, Counts, Detail, Event, Families, InfoHash, Registry, Reply, Seconds, Stage, UserId, Want,
-};
+use swarm::{Announce, Counts, Detail, Event, Families, InfoHash, Reply, Seconds, Stage, UserId, Want};
 
 use crate::catalogue::now_unix;
 use crate::config::{MembersConfig, Mode, TrackerConfig};
@@ -156,7 +154,7 @@ impl Tracker {
         answer
     }
 
-    /// Has memory fetched that an announce of `hash` will look at; see [`Registry::prefetch`].
+    /// Has memory fetched that an announce of `hash` will look at; see [`swarm::Registry::prefetch`].
     pub fn prefetch(&self, hash: &InfoHash, stage: Stage) {
         // Whoever is at work on these swarms is fetching them already.
         if let Some(registry) = self.shards.of(hash).try_lock() {
@@ -337,9 +335,6 @@ fn left(ask: &wire::Announce<'_>) -> u64 {
 fn detail(ask: &wire::Announce<'_>) -> Detail {
     Detail { peer_id: ask.peer_id, uploaded: ask.uploaded, downloaded: ask.downloaded, left: left(ask) }
 }
-
-/// A registry behind its lock.
-type Shard = Mutex<Registry>;
 
 #[cfg(test)]
 mod tests;

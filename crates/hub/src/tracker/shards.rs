@@ -1,15 +1,27 @@
+use std::hint::spin_loop;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use rand::Rng;
 use swarm::{Config, InfoHash, Registry};
 
-use super::Shard;
 use crate::config::TrackerConfig;
 
 /// How many registries share the swarms. Many more than there are cores, so that two threads seldom meet at one, and
 /// so that growing one is short work.
 const SHARDS: usize = 128;
+
+/// How long a thread tries again before it sleeps until a lock is free. Others have one for a few microseconds; to be woken
+/// takes many more, and milliseconds where a virtual machine gives up the core of whoever sleeps.
+const PATIENCE: Duration = Duration::from_micros(50);
+
+/// How often the processor waits for a moment between two turns with the same lock: a microsecond or so, in which whoever tries
+/// again gets it.
+const BREATHS: u32 = 50;
+
+/// A registry behind its lock.
+pub(super) struct Shard(Mutex<Registry>);
 
 /// Registries, each behind a lock of its own.
 pub(super) struct Shards {
@@ -28,17 +40,48 @@ struct Grants {
     of_shards: Box<[usize]>,
 }
 
+impl Shard {
+    /// The registry, as soon as nobody else has it.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Registry> {
+        self.try_lock().unwrap_or_else(|| self.wait())
+    }
+
+    /// The registry, unless somebody else has it.
+    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, Registry>> {
+        self.0.try_lock()
+    }
+
+    /// Lets whoever waits for the registry have it first, before the caller asks for it again.
+    pub(super) fn give_way(registry: MutexGuard<'_, Registry>) {
+        // Those who sleep until they are woken are handed the lock; those who try again need a moment in which it is free.
+        MutexGuard::unlock_fair(registry);
+        (0..BREATHS).for_each(|_| spin_loop());
+    }
+
+    #[cold]
+    fn wait(&self) -> MutexGuard<'_, Registry> {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            if let Some(registry) = self.try_lock() {
+                return registry;
+            }
+            spin_loop();
+        }
+        self.0.lock()
+    }
+}
+
 impl Shards {
     pub(super) fn new(config: &TrackerConfig) -> Self {
         let mut rng = rand::rng();
         let registry = |rng: &mut _| {
             let secret = Rng::next_u64(rng);
-            Mutex::new(Registry::new(Config {
+            Shard(Mutex::new(Registry::new(Config {
                 peer_ttl_secs: config.peer_ttl_secs(),
                 memory_bytes_max: config.memory_max / SHARDS,
                 details_max: share_of_details(config.details_max),
                 secret,
-            }))
+            })))
         };
         let total = config.memory_max;
         let of_shards = vec![total / SHARDS; SHARDS].into_boxed_slice();

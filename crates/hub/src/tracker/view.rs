@@ -1,8 +1,8 @@
 //! The tracker as those see it who do not announce: the API, the snapshot, the housekeeping.
 
-use parking_lot::MutexGuard;
 use swarm::{Counts, Endpoint, Full, InfoHash, PeerId, PeerRecord, Population, Role, Shed, Stats, SwarmView};
 
+use super::shards::Shard;
 use super::{Metric, Tracker};
 use crate::background::Turns;
 use crate::memory;
@@ -170,8 +170,7 @@ impl Tracker {
                 let budget = left.min(LOOK_BUDGET);
                 let mut registry = shard.lock();
                 let swept = registry.expire(self.now(), budget);
-                // Whoever waits comes before the next few.
-                MutexGuard::unlock_fair(registry);
+                Shard::give_way(registry);
                 turns.step();
                 left = if swept.round_done { 0 } else { left - budget };
             }
