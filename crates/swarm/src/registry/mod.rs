@@ -324,7 +324,7 @@ impl Registry {
         }
         let at = self.swarms.len();
         self.swarms.push(Swarm::new(hash, self.ticks.stamp(now, Marks::default())));
-        self.index.insert(at, self.swarms.len(), hash_of(&self.swarms, &self.salt));
+        self.index.insert(at, hash_of(&self.swarms, &self.salt));
         at
     }
 

@@ -145,7 +145,7 @@ impl<const N: usize> Pack<N> {
         }
         let hash_of = hash_of(&self.slots, salt);
         if let Some(index) = &mut self.index {
-            index.insert(at, self.slots.len(), hash_of);
+            index.insert(at, hash_of);
         } else if self.slots.len() > INDEX_FROM {
             let capacity = self.slots.len() + growth(self.slots.len());
             self.index = Some(Box::new(Index::of(self.slots.len(), capacity, hash_of)));
