@@ -21,6 +21,7 @@ use swarm::{Announce, Counts, Detail, Event, Families, InfoHash, Reply, Seconds,
 
 use crate::catalogue::now_unix;
 use crate::config::{MembersConfig, Mode, TrackerConfig};
+use crate::memory;
 use crate::policy::lists::Lists;
 use crate::policy::rates::{Kind, Moment};
 use crate::policy::{Current, Policy};
@@ -103,6 +104,7 @@ impl Tracker {
     /// A tracker without swarms, for whom the policy admits.
     #[must_use]
     pub fn guarded(config: &TrackerConfig, policy: Arc<Policy>, events: Box<dyn Events>) -> Self {
+        memory::set_large_apart();
         Self {
             policy,
             addresses: Addresses::new(&config.external_ips),
