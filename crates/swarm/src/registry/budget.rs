@@ -104,7 +104,7 @@ impl Registry {
             self.shed.refused += 1;
             return Err(Full);
         };
-        self.take_out_for_good(at, position, now);
+        self.take_out(at, position);
         self.shed.peers += 1;
         Ok(())
     }

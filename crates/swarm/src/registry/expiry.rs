@@ -47,7 +47,7 @@ impl Registry {
                 let stamp = self.swarms[at].peer(peers_left).map(|(.., stamp)| stamp);
                 let age_secs = stamp.map_or(0, |stamp| self.ticks.age_secs(stamp, now));
                 if age_secs > ttl_secs {
-                    self.take_out_for_good(at, peers_left, now);
+                    self.let_go(at, peers_left, now);
                     swept.peers += 1;
                     self.shed.peers += u64::from(age_secs <= self.config.peer_ttl_secs);
                 }

@@ -154,9 +154,10 @@ impl Registry {
                 }
                 position
             }
-            Some((position, _)) => {
-                self.take_out(at, position, now);
-                self.put_in(at, announce.endpoint, role, stamp)
+            Some((position, (_, was, _))) => {
+                let seeders = |role| usize::from(role == Role::Seeder);
+                self.population.seeders = self.population.seeders + seeders(role) - seeders(was);
+                self.swarms[at].change(position, role, stamp, &self.salt)
             }
             None => {
                 self.make_room(at, announce.endpoint, now, rng)?;
@@ -244,7 +245,7 @@ impl Registry {
     pub fn remove(&mut self, hash: &InfoHash, now: Seconds) -> bool {
         let Some(at) = self.find(hash) else { return false };
         for position in (0..self.swarms[at].len()).rev() {
-            self.take_out_for_good(at, position, now);
+            self.let_go(at, position, now);
         }
         self.drop_swarm(at);
         true
@@ -279,7 +280,7 @@ impl Registry {
     fn leave(&mut self, announce: &Announce, now: Seconds) -> Counts {
         let Some(at) = self.find(&announce.hash) else { return Counts::default() };
         if let Some(position) = self.swarms[at].find(announce.endpoint, &self.salt) {
-            self.take_out_for_good(at, position, now);
+            self.let_go(at, position, now);
         }
         let counts = self.swarms[at].counts();
         if counts.completed == 0 && self.swarms[at].len() == 0 && !self.swarms[at].pinned() {
@@ -298,23 +299,27 @@ impl Registry {
         position
     }
 
-    fn take_out(&mut self, at: usize, position: usize, now: Seconds) {
+    /// Lets the peer at `position` go, and its memory.
+    fn let_go(&mut self, at: usize, position: usize, now: Seconds) {
+        self.take_out(at, position);
         let swarm = &mut self.swarms[at];
-        let Some((endpoint, role, _)) = swarm.peer(position) else { return };
         let before = swarm.heap_bytes();
-        swarm.remove(position, self.ticks.stamp(now, Marks::default()), &self.salt);
+        swarm.shrink(self.ticks.stamp(now, Marks::default()), &self.salt);
+        self.heap_bytes = self.heap_bytes + swarm.heap_bytes() - before;
+    }
+
+    /// Lets the peer at `position` go, and keeps its room for another of its family.
+    fn take_out(&mut self, at: usize, position: usize) {
+        let swarm = &mut self.swarms[at];
+        let Some((endpoint, role, stamp)) = swarm.peer(position) else { return };
+        if stamp.marks().detailed {
+            self.details.forget(&swarm.hash, endpoint, &self.salt);
+        }
+        let before = swarm.heap_bytes();
+        swarm.remove(position, &self.salt);
         self.heap_bytes = self.heap_bytes + swarm.heap_bytes() - before;
         *self.population.of(endpoint) -= 1;
         self.population.seeders -= usize::from(role == Role::Seeder);
-    }
-
-    fn take_out_for_good(&mut self, at: usize, position: usize, now: Seconds) {
-        if let Some((endpoint, _, stamp)) = self.swarms[at].peer(position) {
-            if stamp.marks().detailed {
-                self.details.forget(&self.swarms[at].hash, endpoint, &self.salt);
-            }
-            self.take_out(at, position, now);
-        }
     }
 
     /// Adds an empty swarm. The caller has seen to it that there is room.

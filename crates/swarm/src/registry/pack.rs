@@ -153,7 +153,7 @@ impl<const N: usize> Pack<N> {
         at
     }
 
-    /// Takes the peer at `at` out; peers behind it move, those before it stay where they are.
+    /// Takes the peer at `at` out; peers behind it move, those before it stay where they are. Its room is kept.
     pub(super) fn remove(&mut self, at: usize, salt: &Salt) {
         let zones = self.zones();
         let role = zones.role(at);
@@ -168,7 +168,20 @@ impl<const N: usize> Pack<N> {
             Role::Partial => self.partials -= 1,
             Role::Leecher => {}
         }
-        self.shrink(salt);
+    }
+
+    /// Gives memory back once a quarter or less of it is used.
+    pub(super) fn shrink(&mut self, salt: &Salt) {
+        if self.index.is_some() && self.slots.len() < INDEX_FROM / 2 {
+            self.index = None;
+        }
+        let len = self.slots.len();
+        if is_sparse(len, self.slots.capacity()) {
+            self.slots.shrink_to(len + growth(len));
+            if let Some(index) = &mut self.index {
+                index.shrink_to(len + growth(len), hash_of(&self.slots, salt));
+            }
+        }
     }
 
     /// Bytes on the heap.
@@ -206,20 +219,6 @@ impl<const N: usize> Pack<N> {
         let hash_of = hash_of(&self.slots, salt);
         if let Some(index) = &mut self.index {
             index.remove(salt.hash(&self.slots[at].address), at, hash_of);
-        }
-    }
-
-    /// Gives memory back once a quarter or less of it is used.
-    fn shrink(&mut self, salt: &Salt) {
-        if self.index.is_some() && self.slots.len() < INDEX_FROM / 2 {
-            self.index = None;
-        }
-        let len = self.slots.len();
-        if is_sparse(len, self.slots.capacity()) {
-            self.slots.shrink_to(len + growth(len));
-            if let Some(index) = &mut self.index {
-                index.shrink_to(len + growth(len), hash_of(&self.slots, salt));
-            }
         }
     }
 }

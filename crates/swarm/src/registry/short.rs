@@ -1,8 +1,8 @@
-//! Few or several IPv4 peers: arrays so short that they are searched from end to end.
+//! Few or several peers of one family: arrays so short that they are searched from end to end.
 
 use super::pack::{Role, Slot, Zones, growth};
 
-/// How many peers are held within the swarm itself.
+/// How many IPv4 peers are held within the swarm itself.
 pub(super) const FEW: usize = 2;
 
 /// How many peers an array without an index has at most: what a byte counts.
@@ -24,16 +24,20 @@ pub(super) fn few(held: &[Slot<6>]) -> [Slot<6>; FEW] {
     slots
 }
 
-/// An array with `held`, and room for another if there are less than [`SEVERAL`].
-pub(super) fn several(held: &[Slot<6>]) -> Box<[Slot<6>]> {
-    let mut slots = vec![Slot::default(); capacity(held.len())];
+/// An array with `held`, and room for `capacity` in all.
+pub(super) fn several<const N: usize>(held: &[Slot<N>], capacity: usize) -> Box<[Slot<N>]> {
+    let mut slots = vec![Slot::default(); capacity.max(held.len())];
     slots[..held.len()].copy_from_slice(held);
     slots.into()
 }
 
-/// How long an array is made for somebody to join `held`.
+/// How long an array is made for somebody to join `held`: twice as long where that is little, as most swarms stay small.
 pub(super) const fn capacity(held: usize) -> usize {
-    let roomy = held + growth(held);
+    let roomy = match held {
+        0 => 1,
+        1..8 => 2 * held,
+        _ => held + growth(held),
+    };
     if roomy < SEVERAL { roomy } else { SEVERAL }
 }
 
@@ -50,7 +54,12 @@ impl Lengths {
     }
 
     /// Adds a peer that is not there yet, and says where it stands; `None` if there is no room.
-    pub(super) fn insert(&mut self, slots: &mut [Slot<6>], slot: Slot<6>, role: Role) -> Option<usize> {
+    pub(super) fn insert<const N: usize>(
+        &mut self,
+        slots: &mut [Slot<N>],
+        slot: Slot<N>,
+        role: Role,
+    ) -> Option<usize> {
         let zones = self.zones();
         if zones.len >= slots.len() {
             return None;
@@ -64,7 +73,7 @@ impl Lengths {
     }
 
     /// Takes the peer at `at` out; peers behind it move, those before it stay where they are.
-    pub(super) fn remove(&mut self, slots: &mut [Slot<6>], at: usize) {
+    pub(super) fn remove<const N: usize>(&mut self, slots: &mut [Slot<N>], at: usize) {
         let zones = self.zones();
         if at >= zones.len {
             return;

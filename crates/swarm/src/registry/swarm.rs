@@ -36,7 +36,9 @@ enum Peers {
     Few(Lengths, [Slot<6>; FEW]),
     /// IPv4 peers in an array, one step away.
     Several(Lengths, Box<[Slot<6>]>),
-    /// More, or some of IPv6.
+    /// IPv6 peers in an array, one step away.
+    SeveralV6(Lengths, Box<[Slot<18>]>),
+    /// More, or some of each family.
     Many(Box<Many>),
 }
 
@@ -69,7 +71,7 @@ impl Swarm {
     pub(super) fn empty_since(&self) -> Option<Stamp> {
         match self.peers {
             Peers::Nobody(since) => Some(since),
-            Peers::Few(..) | Peers::Several(..) | Peers::Many(_) => None,
+            Peers::Few(..) | Peers::Several(..) | Peers::SeveralV6(..) | Peers::Many(_) => None,
         }
     }
 
@@ -110,6 +112,7 @@ impl Swarm {
                 many.v6.find(&address, salt).map(|at| many.v4.len() + at)
             }
             (_, Key::V4(address)) => scan(self.v4().0, &address),
+            (Peers::SeveralV6(lengths, slots), Key::V6(address)) => scan(taken(*lengths, slots).0, &address),
             (_, Key::V6(_)) => None,
         }
     }
@@ -137,6 +140,7 @@ impl Swarm {
             Peers::Nobody(_) => None,
             Peers::Few(_, slots) => slots.get_mut(position).map(|slot| &mut slot.stamp),
             Peers::Several(_, slots) => slots.get_mut(position).map(|slot| &mut slot.stamp),
+            Peers::SeveralV6(_, slots) => slots.get_mut(position).map(|slot| &mut slot.stamp),
             Peers::Many(many) => match position.checked_sub(many.v4.len()) {
                 None => many.v4.stamp_mut(position),
                 Some(at) => many.v6.stamp_mut(at),
@@ -148,10 +152,7 @@ impl Swarm {
     pub(super) fn insert(&mut self, endpoint: Endpoint, role: Role, stamp: Stamp, salt: &Salt) -> usize {
         match Key::from(endpoint) {
             Key::V4(address) => self.insert_v4(Slot { address, stamp }, role, salt),
-            Key::V6(address) => {
-                let many = self.make_many();
-                many.v4.len() + many.v6.insert(Slot { address, stamp }, role, salt)
-            }
+            Key::V6(address) => self.insert_v6(Slot { address, stamp }, role, salt),
         }
     }
 
@@ -160,6 +161,7 @@ impl Swarm {
             Peers::Nobody(_) => None,
             Peers::Few(lengths, slots) => lengths.insert(slots, slot, role),
             Peers::Several(lengths, slots) => lengths.insert(slots, slot, role),
+            Peers::SeveralV6(..) => return self.make_many().v4.insert(slot, role, salt),
             Peers::Many(many) => Some(many.v4.insert(slot, role, salt)),
         };
         if let Some(position) = inserted {
@@ -168,40 +170,91 @@ impl Swarm {
         let (held, zones) = self.v4();
         let grown = match held.len() {
             0..FEW => Peers::Few(Lengths::of(zones), short::few(held)),
-            FEW..SEVERAL => Peers::Several(Lengths::of(zones), short::several(held)),
+            FEW..SEVERAL => {
+                Peers::Several(Lengths::of(zones), short::several(held, short::capacity(held.len())))
+            }
             _ => return self.make_many().v4.insert(slot, role, salt),
         };
         self.peers = grown;
         self.insert_v4(slot, role, salt)
     }
 
-    /// Takes out the peer at `position`, at the time `now`.
-    pub(super) fn remove(&mut self, position: usize, now: Stamp, salt: &Salt) {
+    fn insert_v6(&mut self, slot: Slot<18>, role: Role, salt: &Salt) -> usize {
+        let inserted = match &mut self.peers {
+            Peers::SeveralV6(lengths, slots) => lengths.insert(slots, slot, role),
+            _ => None,
+        };
+        if let Some(position) = inserted {
+            return position;
+        }
+        let (held, zones) = self.v6();
+        match &self.peers {
+            Peers::Nobody(_) | Peers::SeveralV6(..) if held.len() < SEVERAL => {
+                self.peers =
+                    Peers::SeveralV6(Lengths::of(zones), short::several(held, short::capacity(held.len())));
+                self.insert_v6(slot, role, salt)
+            }
+            _ => {
+                let many = self.make_many();
+                many.v4.len() + many.v6.insert(slot, role, salt)
+            }
+        }
+    }
+
+    /// Gives back memory that is not needed, at the time `now`: once somebody was taken out, and nobody takes the room.
+    pub(super) fn shrink(&mut self, now: Stamp, salt: &Salt) {
+        if let Peers::Many(many) = &mut self.peers {
+            many.v4.shrink(salt);
+            many.v6.shrink(salt);
+        }
+        if let Some(shrunk) = self.shrunk(now) {
+            self.peers = shrunk;
+        }
+    }
+
+    /// Makes the peer at `position` one of `role`, and says at which position it is then. Takes no more memory.
+    pub(super) fn change(&mut self, position: usize, role: Role, stamp: Stamp, salt: &Salt) -> usize {
+        let Some((endpoint, ..)) = self.peer(position) else { return position };
+        self.remove(position, salt);
+        self.insert(endpoint, role, stamp, salt)
+    }
+
+    /// Takes out the peer at `position`, and keeps its room for another of its family.
+    pub(super) fn remove(&mut self, position: usize, salt: &Salt) {
         match &mut self.peers {
             Peers::Nobody(_) => {}
             Peers::Few(lengths, slots) => lengths.remove(slots, position),
             Peers::Several(lengths, slots) => lengths.remove(slots, position),
+            Peers::SeveralV6(lengths, slots) => lengths.remove(slots, position),
             Peers::Many(many) => match position.checked_sub(many.v4.len()) {
                 None => many.v4.remove(position, salt),
                 Some(at) => many.v6.remove(at, salt),
             },
         }
-        let (held, zones) = self.v4();
-        // Well below what fits, so that a swarm at the edge does not move back and forth.
-        let shrunk = match &self.peers {
-            Peers::Nobody(_) => None,
-            _ if self.len() == 0 => Some(Peers::Nobody(now)),
-            Peers::Few(..) => None,
-            Peers::Many(many) if many.v6.len() > 0 || held.len() >= SEVERAL / 2 => None,
-            _ if held.len() < FEW => Some(Peers::Few(Lengths::of(zones), short::few(held))),
-            Peers::Several(_, slots) if !is_sparse(held.len(), slots.len()) => None,
-            Peers::Several(..) | Peers::Many(_) => {
-                Some(Peers::Several(Lengths::of(zones), short::several(held)))
-            }
+    }
+
+    /// The peers in as little room as they need, at the time `now`; `None` if they have not much more already.
+    fn shrunk(&self, now: Stamp) -> Option<Peers> {
+        let ((v4, zones), (v6, zones_of_v6)) = (self.v4(), self.v6());
+        let is_roomy = match &self.peers {
+            Peers::Nobody(_) => false,
+            _ if self.len() == 0 => return Some(Peers::Nobody(now)),
+            Peers::Few(..) => false,
+            Peers::Several(_, slots) => v4.len() < FEW || is_sparse(v4.len(), slots.len()),
+            Peers::SeveralV6(_, slots) => is_sparse(v6.len(), slots.len()),
+            // Well below what fits, so that a swarm at the edge does not move back and forth.
+            Peers::Many(_) => v4.is_empty() != v6.is_empty() && self.len() < SEVERAL / 2,
         };
-        if let Some(shrunk) = shrunk {
-            self.peers = shrunk;
+        if !is_roomy {
+            return None;
         }
+        Some(if v4.is_empty() {
+            Peers::SeveralV6(Lengths::of(zones_of_v6), short::several(v6, 0))
+        } else if v4.len() < FEW {
+            Peers::Few(Lengths::of(zones), short::few(v4))
+        } else {
+            Peers::Several(Lengths::of(zones), short::several(v4, 0))
+        })
     }
 
     /// Draws up to `want` peers of `pool` into `reply`, each as likely as any other, and as likely to be the first.
@@ -250,20 +303,31 @@ impl Swarm {
         match &self.peers {
             Peers::Nobody(_) | Peers::Few(..) => 0,
             Peers::Several(_, slots) => size_of_val(&**slots),
+            Peers::SeveralV6(_, slots) => size_of_val(&**slots),
             Peers::Many(many) => size_of::<Many>() + many.v4.heap_bytes() + many.v6.heap_bytes(),
         }
     }
 
     /// How many more bytes this endpoint would take on the heap at most.
     pub(super) fn growth_bytes(&self, endpoint: Endpoint) -> usize {
-        let held = self.v4().0.len();
+        let (v4, v6) = (self.v4().0.len(), self.v6().0.len());
         match (&self.peers, endpoint) {
             (Peers::Many(many), Endpoint::V4(..)) => many.v4.growth_bytes(),
             (Peers::Many(many), Endpoint::V6(..)) => many.v6.growth_bytes(),
-            (_, Endpoint::V4(..)) if held < FEW => 0,
-            (Peers::Several(_, slots), Endpoint::V4(..)) if held < slots.len() => 0,
-            (_, Endpoint::V4(..)) if held < SEVERAL => short::capacity(held) * size_of::<Slot<6>>(),
-            (_, Endpoint::V4(..)) => size_of::<Many>() + growth(held) * size_of::<Slot<6>>(),
+            (Peers::SeveralV6(..), Endpoint::V4(..)) => {
+                size_of::<Many>() + size_of_val(self.v6().0) + Pack::<6>::default().growth_bytes()
+            }
+            (_, Endpoint::V4(..)) if v4 < FEW => 0,
+            (Peers::Several(_, slots), Endpoint::V4(..)) if v4 < slots.len() => 0,
+            (_, Endpoint::V4(..)) if v4 < SEVERAL => short::capacity(v4) * size_of::<Slot<6>>(),
+            (_, Endpoint::V4(..)) => size_of::<Many>() + growth(v4) * size_of::<Slot<6>>(),
+            (Peers::SeveralV6(_, slots), Endpoint::V6(..)) if v6 < slots.len() => 0,
+            (Peers::Nobody(_) | Peers::SeveralV6(..), Endpoint::V6(..)) if v6 < SEVERAL => {
+                short::capacity(v6) * size_of::<Slot<18>>()
+            }
+            (Peers::SeveralV6(..), Endpoint::V6(..)) => {
+                size_of::<Many>() + growth(v6) * size_of::<Slot<18>>()
+            }
             (_, Endpoint::V6(..)) => {
                 size_of::<Many>() + size_of_val(self.v4().0) + Pack::<18>::default().growth_bytes()
             }
@@ -305,6 +369,7 @@ impl Swarm {
         match &self.peers {
             Peers::Nobody(_) | Peers::Few(..) => {}
             Peers::Several(lengths, slots) => fetch_all(taken(*lengths, slots).0),
+            Peers::SeveralV6(lengths, slots) => fetch_all(taken(*lengths, slots).0),
             Peers::Many(many) => fetch_all(std::slice::from_ref(&**many)),
         }
     }
@@ -312,7 +377,7 @@ impl Swarm {
     /// The IPv4 peers.
     fn v4(&self) -> (&[Slot<6>], Zones) {
         match &self.peers {
-            Peers::Nobody(_) => (&[], Zones::default()),
+            Peers::Nobody(_) | Peers::SeveralV6(..) => (&[], Zones::default()),
             Peers::Few(lengths, slots) => taken(*lengths, slots),
             Peers::Several(lengths, slots) => taken(*lengths, slots),
             Peers::Many(many) => (many.v4.slots(), many.v4.zones()),
@@ -323,24 +388,28 @@ impl Swarm {
     fn v6(&self) -> (&[Slot<18>], Zones) {
         match &self.peers {
             Peers::Nobody(_) | Peers::Few(..) | Peers::Several(..) => (&[], Zones::default()),
+            Peers::SeveralV6(lengths, slots) => taken(*lengths, slots),
             Peers::Many(many) => (many.v6.slots(), many.v6.zones()),
         }
     }
 
     fn make_many(&mut self) -> &mut Many {
         if !matches!(self.peers, Peers::Many(_)) {
-            let (held, zones) = self.v4();
-            self.peers = Peers::Many(Box::new(Many { v4: Pack::of(held, zones), v6: Pack::default() }));
+            let ((v4, zones), (v6, zones_of_v6)) = (self.v4(), self.v6());
+            let many = Many { v4: Pack::of(v4, zones), v6: Pack::of(v6, zones_of_v6) };
+            self.peers = Peers::Many(Box::new(many));
         }
         match &mut self.peers {
             Peers::Many(many) => many,
-            Peers::Nobody(_) | Peers::Few(..) | Peers::Several(..) => unreachable!("made so above"),
+            Peers::Nobody(_) | Peers::Few(..) | Peers::Several(..) | Peers::SeveralV6(..) => {
+                unreachable!("made so above")
+            }
         }
     }
 }
 
 /// The taken part of a short array.
-fn taken(lengths: Lengths, slots: &[Slot<6>]) -> (&[Slot<6>], Zones) {
+fn taken<const N: usize>(lengths: Lengths, slots: &[Slot<N>]) -> (&[Slot<N>], Zones) {
     let zones = lengths.zones();
     (&slots[..zones.len], zones)
 }

@@ -101,7 +101,7 @@ impl Pair {
                 let want = Want { peers: want % 300, families, ids: false, seeders: false };
                 self.announce(Announce {
                     hash: info_hash(hash),
-                    endpoint: endpoint(peer),
+                    endpoint: endpoint(hash, peer),
                     left,
                     event,
                     want,
@@ -112,7 +112,7 @@ impl Pair {
                 for peer in first..first.saturating_add(peers % 400) {
                     self.announce(Announce {
                         hash: info_hash(hash),
-                        endpoint: endpoint(peer),
+                        endpoint: endpoint(hash, peer),
                         left: Some(u64::from(!seeders)),
                         event: Event::Update,
                         want: Want { peers: 2, families: Families::Both, ids: false, seeders: false },
@@ -335,13 +335,19 @@ pub(crate) fn info_hash(number: u8) -> InfoHash {
     InfoHash([number % 6; 20])
 }
 
-/// One of many endpoints, every fourth of them IPv6.
-pub(crate) fn endpoint(number: u16) -> Endpoint {
+/// One of many endpoints that the swarm of a hash may have: some are of IPv4 alone, some of IPv6, and in the others every
+/// fourth is of IPv6.
+pub(crate) fn endpoint(hash: u8, number: u16) -> Endpoint {
     let number = number % 900;
     let port = Port::new(6_881 + number % 3).expect("not 0");
-    let ip = match number % 4 {
-        0 => IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, number)),
-        _ => IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + u32::from(number))),
+    let is_ipv6 = match hash % 3 {
+        0 => number.is_multiple_of(4),
+        family => family == 1,
+    };
+    let ip = if is_ipv6 {
+        IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, number))
+    } else {
+        IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + u32::from(number)))
     };
     Endpoint::new(ip, port)
 }
