@@ -8,7 +8,7 @@ use super::servers::{Kind, Purpose};
 use super::tools::Tools;
 use super::{Stop, machine};
 
-const KINDS: [Kind; 4] = [Kind::Skep, Kind::SkepPlain, Kind::AquaticMio, Kind::Opentracker];
+const KINDS: [Kind; 3] = [Kind::Skep, Kind::AquaticMio, Kind::Opentracker];
 
 /// What a peer costs in memory: growth of the resident set through a fill.
 pub(super) fn run(options: &Options) -> Result<String, Stop> {

@@ -14,8 +14,6 @@ use super::tools::Tools;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Skep,
-    /// Skep told to keep nothing of a peer but where it listens, as the others do.
-    SkepPlain,
     AquaticUring,
     AquaticMio,
     AquaticHttp,
@@ -45,7 +43,6 @@ impl Kind {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Skep => "Skep",
-            Self::SkepPlain => "Skep, details_max = 0",
             Self::AquaticUring => "aquatic_udp, io_uring",
             Self::AquaticMio => "aquatic_udp, mio",
             Self::AquaticHttp => "aquatic_http",
@@ -62,8 +59,7 @@ impl Kind {
         let files = tempfile::tempdir().map_err(|error| format!("cannot make a folder: {error}"))?;
         let folder = files.path();
         let command = match self {
-            Self::Skep => skep(tools, folder, &address.to_string(), "")?,
-            Self::SkepPlain => skep(tools, folder, &address.to_string(), "tracker.details_max = 0\n")?,
+            Self::Skep => skep(tools, folder, &address.to_string())?,
             Self::AquaticUring | Self::AquaticMio => {
                 let program = tools.aquatic_udp.as_ref()?;
                 let uring = self == Self::AquaticUring;
@@ -104,14 +100,11 @@ impl Kind {
     }
 }
 
-fn skep(tools: &Tools, folder: &Path, address: &str, more: &str) -> Result<Command, String> {
+fn skep(tools: &Tools, folder: &Path, address: &str) -> Result<Command, String> {
     let file = folder.join("skep.toml");
     // A crowd in one swarm is larger than the generator has addresses: its peers state theirs.
-    fs::write(
-        &file,
-        format!("udp.workers = 1\nlog.level = \"warn\"\ntracker.trust_stated_ip = true\n{more}"),
-    )
-    .map_err(|error| format!("cannot write a configuration: {error}"))?;
+    fs::write(&file, "udp.workers = 1\nlog.level = \"warn\"\ntracker.trust_stated_ip = true\n")
+        .map_err(|error| format!("cannot write a configuration: {error}"))?;
     let mut command = Command::new(&tools.skep);
     command.args(["serve", "--listen", address, "--state-dir", "state", "--config"]).arg(file);
     // What this machine configures for a hub of its own must not count.

@@ -113,7 +113,7 @@ impl EventLoop {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let mut expired = Vec::new();
         loop {
-            if self.again.is_empty() && self.company.is_worth_waiting_for(self.peers.len()) {
+            if self.again.is_empty() && self.company.is_worth_waiting_for() {
                 std::thread::sleep(REST);
             }
             match self.poll.poll(&mut events, self.patience()) {
@@ -216,7 +216,6 @@ impl EventLoop {
                         // Without it answers come a little later, no more.
                         let _ = peer.stream.set_nodelay(true);
                     }
-                    self.company.let_in();
                     newcomers.push(self.peers.insert(peer));
                 }
                 Err(error) => match error.kind() {
@@ -243,7 +242,7 @@ impl EventLoop {
     /// Gives a client its turn. The readiness that led here is a hint: `key` may have been given to another since.
     fn serve(&mut self, key: usize, ended: bool) {
         let Some(peer) = self.peers.get_mut(key) else { return };
-        self.company.turn();
+        self.company.turn(&mut peer.last_turn);
         let turn = peer.turn(&mut self.tools, ended);
         match turn {
             Turn::Wait | Turn::Again => {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use mio::net::TcpStream;
 
+use super::company::Window;
 use super::connection::{Connection, Service, Then};
 use super::opening::{Opened, Opening};
 use super::reply::{Date, write_error};
@@ -31,6 +32,8 @@ pub(super) struct Peer {
     pub(super) stream: TcpStream,
     pub(super) address: SocketAddr,
     pub(super) interest: Interest,
+    /// When it last had a turn.
+    pub(super) last_turn: Window,
     /// What must be known before HTTP begins; `None` once it has.
     opening: Option<Opening>,
     connection: Connection,
@@ -119,6 +122,7 @@ impl Peer {
             stream,
             address,
             interest: Interest::None,
+            last_turn: Window::default(),
             phase: if opening.is_some() { Phase::Opening } else { Phase::Request },
             opening,
             connection: Connection::default(),
