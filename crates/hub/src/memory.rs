@@ -1,12 +1,12 @@
 //! What the system's allocator is told of the memory of a tracker.
 
-/// Bytes from which a block is one of pages of its own: an array of a giant swarm, which grows without being copied, and gives
-/// back at once what it does not need. Less is a matter of microseconds.
+/// Bytes from which a block is one of pages of its own: an array of a large swarm, or of all the swarms of a shard, which grows
+/// without being copied, and gives back at once what it does not need. It is where the allocator begins, too.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-const LARGE_BYTES: i32 = 1 << 20;
+const LARGE_BYTES: i32 = 128 << 10;
 
 /// Has large arrays kept in pages of their own. Otherwise the allocator would, from the first one that is let go on, copy
-/// those of its size that grow, and whoever wants something of that swarm would wait for milliseconds.
+/// those up to its size that grow, and whoever wants something of that swarm would wait for milliseconds.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(crate) fn set_large_apart() {
     use nix::libc::{M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, mallopt};

@@ -8,6 +8,7 @@
 mod announce;
 mod ask;
 mod check;
+mod drive;
 mod histogram;
 mod http;
 mod options;

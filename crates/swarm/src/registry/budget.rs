@@ -125,8 +125,8 @@ impl Registry {
         let swarm = &self.swarms[at];
         let family = swarm.family_of(endpoint);
         let len = u64::try_from(family.len()).ok().filter(|&len| len > 0)?;
-        (0..IDLEST_OF)
-            .map(|_| family.start + usize::try_from(rng.next_u64() % len).unwrap_or(0))
-            .max_by_key(|&position| swarm.peer(position).map(|(.., stamp)| self.ticks.age_secs(stamp, now)))
+        (0..IDLEST_OF).map(|_| family.start + usize::try_from(rng.next_u64() % len).unwrap_or(0)).max_by_key(
+            |&position| swarm.standing(position).map(|(_, stamp)| self.ticks.age_secs(stamp, now)),
+        )
     }
 }

@@ -44,7 +44,7 @@ impl Registry {
             while peers_left > 0 && budget > 0 {
                 peers_left -= 1;
                 budget -= 1;
-                let stamp = self.swarms[at].peer(peers_left).map(|(.., stamp)| stamp);
+                let stamp = self.swarms[at].standing(peers_left).map(|(_, stamp)| stamp);
                 let age_secs = stamp.map_or(0, |stamp| self.ticks.age_secs(stamp, now));
                 if age_secs > ttl_secs {
                     self.let_go(at, peers_left, now);

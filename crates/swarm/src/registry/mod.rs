@@ -141,20 +141,20 @@ impl Registry {
             None => self.admit(announce.hash, announce.endpoint, now)?,
         };
         let known = self.swarms[at].find(announce.endpoint, &self.salt);
-        let known = known.and_then(|position| Some((position, self.swarms[at].peer(position)?)));
-        let was = known.map_or(Marks::default(), |(_, (_, _, stamp))| stamp.marks());
+        let known = known.and_then(|position| Some((position, self.swarms[at].standing(position)?)));
+        let was = known.map_or(Marks::default(), |(_, (_, stamp))| stamp.marks());
         let completes = announce.event == Event::Completed && role == Role::Seeder && !was.counted;
         let detailed = was.detailed && !self.details.is_empty();
         let marks = Marks { counted: was.counted || completes, detailed };
         let stamp = self.ticks.stamp(now, marks);
         let position = match known {
-            Some((position, (_, was, _))) if was == role => {
+            Some((position, (was, _))) if was == role => {
                 if let Some(seen) = self.swarms[at].stamp_mut(position) {
                     *seen = stamp;
                 }
                 position
             }
-            Some((position, (_, was, _))) => {
+            Some((position, (was, _))) => {
                 let seeders = |role| usize::from(role == Role::Seeder);
                 self.population.seeders = self.population.seeders + seeders(role) - seeders(was);
                 self.swarms[at].change(position, role, stamp, &self.salt)

@@ -47,6 +47,9 @@ impl Sampler {
         if want == 0 {
             return;
         }
+        if want == eligible {
+            return everybody(of, without, rng, emit);
+        }
         if of > SMALL_MAX && want > eligible / 2 {
             return self.all_but_some(eligible - want, of, without, rng, emit);
         }
@@ -97,6 +100,24 @@ impl Sampler {
             start = below(of, rng);
         }
         (start..of).chain(0..start).filter(|&position| !self.drawn.has(position)).for_each(emit);
+    }
+}
+
+/// Calls `emit` with all positions but `without`, in their order from any of them on.
+fn everybody(of: u32, without: Option<u32>, rng: &mut impl Rng, mut emit: impl FnMut(u32)) {
+    let Some(it) = without else {
+        let start = below(of, rng);
+        return (start..of).chain(0..start).for_each(emit);
+    };
+    let start = below(of - 1, rng);
+    if start < it {
+        (start..it).for_each(&mut emit);
+        (it + 1..of).for_each(&mut emit);
+        (0..start).for_each(emit);
+    } else {
+        (start + 1..of).for_each(&mut emit);
+        (0..it).for_each(&mut emit);
+        (it + 1..=start).for_each(emit);
     }
 }
 
@@ -276,6 +297,10 @@ mod tests {
             (50, 100, Some(3)),
             (70, 100, None),
             (1, 3, Some(0)),
+            (1, 2, Some(1)),
+            (5, 5, None),
+            (69, 70, Some(30)),
+            (1_999, 2_000, Some(7)),
             (2, 129, Some(128)),
             (140, 1_024, Some(7)),
             (9, 1_030, Some(7)),

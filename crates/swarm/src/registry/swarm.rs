@@ -64,7 +64,8 @@ impl Swarm {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.v4().0.len() + self.v6().0.len()
+        let [v4, v6] = self.zones();
+        v4.len + v6.len
     }
 
     /// When the last peer left; `None` while somebody is here.
@@ -76,15 +77,14 @@ impl Swarm {
     }
 
     pub(super) fn counts(&self) -> Counts {
-        let [seeders, partials] = [Role::Seeder, Role::Partial].map(|role| {
-            let [v4, v6] = self.zones_of(role);
-            v4.len() + v6.len()
-        });
+        let [v4, v6] = self.zones();
+        let (seeders, partials) = (v4.seeders + v6.seeders, v4.partials + v6.partials);
+        let incomplete = v4.len + v6.len - seeders;
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Counts {
             complete: count(seeders),
-            incomplete: count(self.len() - seeders),
-            downloaders: count(self.len() - seeders - partials),
+            incomplete: count(incomplete),
+            downloaders: count(incomplete - partials),
             completed: self.tally.completed(),
         }
     }
@@ -119,19 +119,24 @@ impl Swarm {
 
     /// The endpoint, role and stamp of the peer at `position`.
     pub(super) fn peer(&self, position: usize) -> Option<(Endpoint, Role, Stamp)> {
-        let (v4, v6) = (self.v4().0, self.v6().0);
-        let (endpoint, stamp) = match position.checked_sub(v4.len()) {
-            None => v4.get(position).map(|slot| (endpoint(&slot.address), slot.stamp))?,
-            Some(at) => v6.get(at).map(|slot| (endpoint(&slot.address), slot.stamp))?,
-        };
-        Some((endpoint?, self.role(position), stamp))
+        let ((v4, zones), (v6, zones_of_v6)) = (self.v4(), self.v6());
+        match position.checked_sub(v4.len()) {
+            None => described(v4, zones, position),
+            Some(at) => described(v6, zones_of_v6, at),
+        }
     }
 
-    pub(super) fn role(&self, position: usize) -> Role {
-        let ((v4, zones), (_, zones_of_v6)) = (self.v4(), self.v6());
-        match position.checked_sub(v4.len()) {
-            None => zones.role(position),
-            Some(at) => zones_of_v6.role(at),
+    /// The role and stamp of the peer at `position`.
+    pub(super) fn standing(&self, position: usize) -> Option<(Role, Stamp)> {
+        match &self.peers {
+            Peers::Nobody(_) => None,
+            Peers::Few(lengths, slots) => standing(slots, lengths.zones(), position),
+            Peers::Several(lengths, slots) => standing(slots, lengths.zones(), position),
+            Peers::SeveralV6(lengths, slots) => standing(slots, lengths.zones(), position),
+            Peers::Many(many) => match position.checked_sub(many.v4.len()) {
+                None => standing(many.v4.slots(), many.v4.zones(), position),
+                Some(at) => standing(many.v6.slots(), many.v6.zones(), at),
+            },
         }
     }
 
@@ -269,16 +274,14 @@ impl Swarm {
         let [v4, v6] = self.ranges(pool);
         let count = |range: &Range<usize>| u32::try_from(range.len()).unwrap_or(u32::MAX);
         let in_v4 = count(&v4);
-        let without = pool.without.and_then(|position| {
-            if v4.contains(&position) {
-                u32::try_from(position - v4.start).ok()
-            } else if v6.contains(&position) {
-                u32::try_from(position - v6.start).ok().map(|at| in_v4 + at)
-            } else {
-                None
-            }
-        });
         let slots = (self.v4().0, self.v6().0);
+        let within = |range: &Range<usize>, at: usize| {
+            range.contains(&at).then(|| u32::try_from(at - range.start).unwrap_or(u32::MAX))
+        };
+        let without = pool.without.and_then(|position| match position.checked_sub(slots.0.len()) {
+            None => within(&v4, position),
+            Some(at) => within(&v6, at).map(|at| in_v4 + at),
+        });
         if v6.is_empty() {
             // Most often; the others are a few instructions a peer dearer.
             let peers = &slots.0[v4];
@@ -287,7 +290,7 @@ impl Swarm {
             return sampler.draw(want, in_v4, without, rng, |drawn| fetch(&peers[drawn as usize]), emit);
         }
         let in_v6 = count(&v6);
-        let (peers, peers_of_v6) = (&slots.0[v4], &slots.1[v6.start - slots.0.len()..v6.end - slots.0.len()]);
+        let (peers, peers_of_v6) = (&slots.0[v4], &slots.1[v6]);
         let fetch = |drawn: u32| match drawn.checked_sub(in_v4) {
             None => fetch(&peers[drawn as usize]),
             Some(drawn) => fetch(&peers_of_v6[drawn as usize]),
@@ -343,25 +346,15 @@ impl Swarm {
         }
     }
 
-    /// Positions of the peers of `role`, IPv4 and IPv6.
-    fn zones_of(&self, role: Role) -> [Range<usize>; 2] {
-        let ((v4, zones), (_, zones_of_v6)) = (self.v4(), self.v6());
-        let (v6, shift) = (zones_of_v6.of(role), v4.len());
-        [zones.of(role), v6.start + shift..v6.end + shift]
-    }
-
+    /// Who of each family may be drawn, in its own positions.
     fn ranges(&self, pool: Pool) -> [Range<usize>; 2] {
-        let [v4, v6] = if pool.leechers_only {
-            self.zones_of(Role::Leecher)
-        } else {
-            let in_v4 = self.v4().0.len();
-            [0..in_v4, in_v4..self.len()]
+        let [v4, v6] = self.zones();
+        let range = |zones: Zones, is_wanted: bool| match (is_wanted, pool.leechers_only) {
+            (false, _) => 0..0,
+            (true, true) => zones.of(Role::Leecher),
+            (true, false) => 0..zones.len,
         };
-        match pool.families {
-            Families::V4 => [v4, 0..0],
-            Families::V6 => [0..0, v6],
-            Families::Both => [v4, v6],
-        }
+        [range(v4, pool.families != Families::V6), range(v6, pool.families != Families::V4)]
     }
 
     /// Has the memory fetched where the peers are, if that is elsewhere.
@@ -371,6 +364,16 @@ impl Swarm {
             Peers::Several(lengths, slots) => fetch_all(taken(*lengths, slots).0),
             Peers::SeveralV6(lengths, slots) => fetch_all(taken(*lengths, slots).0),
             Peers::Many(many) => fetch_all(std::slice::from_ref(&**many)),
+        }
+    }
+
+    /// How many of which kind there are of each family.
+    fn zones(&self) -> [Zones; 2] {
+        match &self.peers {
+            Peers::Nobody(_) => [Zones::default(); 2],
+            Peers::Few(lengths, _) | Peers::Several(lengths, _) => [lengths.zones(), Zones::default()],
+            Peers::SeveralV6(lengths, _) => [Zones::default(), lengths.zones()],
+            Peers::Many(many) => [many.v4.zones(), many.v6.zones()],
         }
     }
 
@@ -406,6 +409,17 @@ impl Swarm {
             }
         }
     }
+}
+
+/// The peer at a position of an array.
+fn described<const N: usize>(slots: &[Slot<N>], zones: Zones, at: usize) -> Option<(Endpoint, Role, Stamp)> {
+    let (role, stamp) = standing(slots, zones, at)?;
+    Some((endpoint(&slots[at].address)?, role, stamp))
+}
+
+/// What the peer at a position of an array is.
+fn standing<const N: usize>(slots: &[Slot<N>], zones: Zones, at: usize) -> Option<(Role, Stamp)> {
+    slots.get(at).filter(|_| at < zones.len).map(|slot| (zones.role(at), slot.stamp))
 }
 
 /// The taken part of a short array.
