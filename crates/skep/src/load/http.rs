@@ -115,7 +115,7 @@ impl<'a> Clients<'a> {
     }
 
     /// Gives idle connections something to ask, as far as there is something and it is due.
-    fn ask(&mut self, run: &mut Run, now: u64) {
+    fn ask(&mut self, run: &mut Run<'_>, now: u64) {
         for turn in (0..self.idle.len()).rev() {
             let due = run.pace.due().unwrap_or(now);
             if due > now {
