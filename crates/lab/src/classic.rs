@@ -8,7 +8,7 @@ use std::thread;
 use crate::lan::Host;
 use crate::program::Program;
 use crate::wait::{self, SOON};
-use crate::{PYTHON, skip};
+use crate::{PYTHON, port, skip};
 
 /// Starts the tracker of a dialect on this machine, at a port that is free; `None` if there is no Python here.
 ///
@@ -22,11 +22,10 @@ pub fn original(dialect: &str) -> Option<(Program, SocketAddr)> {
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../xtask/src/bench/classic");
     let script = folder.join(format!("{dialect}_tracker.py"));
-    // These programs do not tell which port they were given. So one is named that was free just now; if another program
-    // takes it first, it is tried again with another.
+    // These programs do not tell which port they were given, so one is named; and for the lists of `chunklist` its clients
+    // need the next one. If another test takes it first, it is tried again with another.
     Some(wait::until("a tracker that has its port", SOON, || {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
-        let address = free.expect("a free port");
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port::free_pair()));
         let mut command = Host::loopback().command(PYTHON);
         command.arg(&script).arg(address.ip().to_string()).arg(address.port().to_string());
         let mut program = Program::start(&format!("{dialect} tracker"), command);

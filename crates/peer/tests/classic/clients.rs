@@ -6,7 +6,7 @@ use peer::classic::{Wrong, beacon, chunklist, index, token};
 use sha2::{Digest, Sha256};
 use swarm::{Endpoint, Port};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpStream, UdpSocket};
 
 use crate::stub::{hear, soon, tcp_tracker, udp_tracker};
 
@@ -120,17 +120,11 @@ async fn beacon_tells_and_asks() {
     soon(told).await.unwrap();
 }
 
-/// A UDP socket on a port behind which one is free for TCP.
+/// A UDP socket on a port behind which one is free for TCP, and stays so.
 async fn chunklist_socket() -> (UdpSocket, SocketAddr) {
-    for _ in 0..100 {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = socket.local_addr().unwrap();
-        let Some(behind) = address.port().checked_add(1) else { continue };
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, behind)).await.is_ok() {
-            return (socket, address);
-        }
-    }
-    panic!("no port is free");
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, lab::port::free_pair())).await.unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }
 
 #[tokio::test]
