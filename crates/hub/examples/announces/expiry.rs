@@ -104,7 +104,6 @@ fn rows(load: Load) {
         "they are forgotten",
         while_doing(load, &tracker, || {
             // As the hub's sweep does.
-            #[cfg(target_os = "linux")]
             rustix::process::nice(10).unwrap();
             let until = Instant::now() + Duration::from_secs((3 * TTL_SECS).into());
             while tracker.stats().population.peers() > STAYING && Instant::now() < until {

@@ -157,7 +157,7 @@ impl Registry {
             Some((position, (was, _))) => {
                 let seeders = |role| usize::from(role == Role::Seeder);
                 self.population.seeders = self.population.seeders + seeders(role) - seeders(was);
-                self.swarms[at].change(position, role, stamp, &self.salt)
+                self.reshape(at, |swarm, salt| swarm.change(position, role, stamp, salt))
             }
             None => {
                 self.make_room(at, announce.endpoint, now, rng)?;
@@ -289,35 +289,36 @@ impl Registry {
         counts
     }
 
-    fn put_in(&mut self, at: usize, endpoint: Endpoint, role: Role, stamp: tick::Stamp) -> usize {
+    /// Does what may change how much memory a swarm takes, and counts that.
+    fn reshape<T>(&mut self, at: usize, change: impl FnOnce(&mut Swarm, &Salt) -> T) -> T {
         let swarm = &mut self.swarms[at];
         let before = swarm.heap_bytes();
-        let position = swarm.insert(endpoint, role, stamp, &self.salt);
+        let done = change(swarm, &self.salt);
         self.heap_bytes = self.heap_bytes + swarm.heap_bytes() - before;
+        done
+    }
+
+    fn put_in(&mut self, at: usize, endpoint: Endpoint, role: Role, stamp: tick::Stamp) -> usize {
         *self.population.of(endpoint) += 1;
         self.population.seeders += usize::from(role == Role::Seeder);
-        position
+        self.reshape(at, |swarm, salt| swarm.insert(endpoint, role, stamp, salt))
     }
 
     /// Lets the peer at `position` go, and its memory.
     fn let_go(&mut self, at: usize, position: usize, now: Seconds) {
         self.take_out(at, position);
-        let swarm = &mut self.swarms[at];
-        let before = swarm.heap_bytes();
-        swarm.shrink(self.ticks.stamp(now, Marks::default()), &self.salt);
-        self.heap_bytes = self.heap_bytes + swarm.heap_bytes() - before;
+        let now = self.ticks.stamp(now, Marks::default());
+        self.reshape(at, |swarm, salt| swarm.shrink(now, salt));
     }
 
     /// Lets the peer at `position` go, and keeps its room for another of its family.
     fn take_out(&mut self, at: usize, position: usize) {
-        let swarm = &mut self.swarms[at];
+        let swarm = &self.swarms[at];
         let Some((endpoint, role, stamp)) = swarm.peer(position) else { return };
         if stamp.marks().detailed {
             self.details.forget(&swarm.hash, endpoint, &self.salt);
         }
-        let before = swarm.heap_bytes();
-        swarm.remove(position, &self.salt);
-        self.heap_bytes = self.heap_bytes + swarm.heap_bytes() - before;
+        self.reshape(at, |swarm, salt| swarm.remove(position, salt));
         *self.population.of(endpoint) -= 1;
         self.population.seeders -= usize::from(role == Role::Seeder);
     }

@@ -242,6 +242,30 @@ fn memory_is_given_back() {
     assert!(desk.registry.memory_bytes() < 20_000, "{} bytes for nobody", desk.registry.memory_bytes());
 }
 
+#[test]
+fn what_is_counted_is_what_there_is() {
+    let mut desk = Desk::new(config());
+    let is_right = |desk: &Desk| {
+        let heap_bytes: usize = desk.registry.swarms.iter().map(Swarm::heap_bytes).sum();
+        assert_eq!(desk.registry.heap_bytes, heap_bytes);
+    };
+    // A swarm with many tables, which shrink as its peers leave; and others change what they are meanwhile.
+    for number in 0..40_000 {
+        desk.tell(&announce(hash(1), peer(number), 5), 0).unwrap();
+    }
+    is_right(&desk);
+    for number in 0..40_000 {
+        let leaves = Announce { event: Event::Stopped, ..announce(hash(1), peer(number), 5) };
+        desk.tell(&leaves, 0).unwrap();
+        let changes = announce(hash(1), peer(39_999 - number / 2), u64::from(number % 3));
+        desk.tell(&changes, 0).unwrap();
+        if number % 100 == 0 {
+            is_right(&desk);
+        }
+    }
+    is_right(&desk);
+}
+
 proptest! {
     /// Whatever is announced, the budget holds.
     #[test]
@@ -265,6 +289,8 @@ proptest! {
             };
             let _ = desk.tell(&told, now);
             prop_assert!(desk.registry.memory_bytes() <= budget);
+            let heap_bytes: usize = desk.registry.swarms.iter().map(Swarm::heap_bytes).sum();
+            prop_assert_eq!(desk.registry.heap_bytes, heap_bytes);
         }
     }
 }
